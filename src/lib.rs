@@ -1,0 +1,9 @@
+//! kuboard-ha turns bare Linux hosts into a highly available Kuboard.
+
+pub mod event;
+pub mod facts;
+pub mod host;
+pub mod inventory;
+pub mod plan;
+pub mod resource;
+pub mod secret;

@@ -1,0 +1,3 @@
+//! What to do: a pure function from the inventory and the facts to a plan.
+
+pub mod model;
