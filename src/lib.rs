@@ -5,5 +5,7 @@ pub mod facts;
 pub mod host;
 pub mod inventory;
 pub mod plan;
+pub mod render;
 pub mod resource;
 pub mod secret;
+pub mod services;
