@@ -182,10 +182,7 @@ impl Content {
 pub struct ContentKey(String);
 
 impl ContentKey {
-    fn new<'a>(
-        skeleton: &Sha256Digest,
-        fingerprints: impl Iterator<Item = Option<&'a Fingerprint>>,
-    ) -> Self {
+    fn new<'a>(skeleton: &Sha256Digest, fingerprints: impl Iterator<Item = Option<&'a Fingerprint>>) -> Self {
         let mut key = skeleton.as_str()[..32].to_owned();
         for print in fingerprints {
             key.push('.');
