@@ -424,7 +424,13 @@ pub struct Finding {
 impl Finding {
     /// A finding about a host.
     pub fn on(host: &HostName, severity: Severity, code: &str, message: impl Into<String>) -> Self {
-        Self { severity, code: code.to_owned(), host: Some(host.clone()), message: message.into(), hint: None }
+        Self {
+            severity,
+            code: code.to_owned(),
+            host: Some(host.clone()),
+            message: message.into(),
+            hint: None,
+        }
     }
 
     /// A finding about the cluster.
