@@ -1,6 +1,7 @@
 //! kuboard-ha turns bare Linux hosts into a highly available Kuboard.
 
 pub mod catalog;
+pub mod artifact;
 pub mod event;
 pub mod facts;
 pub mod host;
