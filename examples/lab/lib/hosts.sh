@@ -41,25 +41,11 @@ boot() {
     [ -s "$directory/id_ed25519" ] || ssh-keygen -q -t ed25519 -N '' -C "kuboard-ha lab $lab" -f "$directory/id_ed25519"
 
     start_mirror
-    local started=$SECONDS jobs=() job
-    for host in "${hosts[@]}"; do
-        start_host "$image" "${host%%=*}" "${host#*=}" &
-        jobs+=($!)
-    done
-    for job in "${jobs[@]}"; do
-        wait "$job" || die "not every host started; see above"
-    done
+    local started=$SECONDS
+    host_boot() { start_host "$image" "${1%%=*}" "${1#*=}"; }
+    at_once host_boot "${hosts[@]}" || die "not every host started; see above"
     write_access
-
-    jobs=()
-    for host in "${hosts[@]}"; do
-        until_true 90 answers "${host%%=*}" &
-        jobs+=($!)
-    done
-    for host in "${hosts[@]}"; do
-        wait "${jobs[0]}" || die "${host%%=*} does not answer on ssh after 90 s; see: docker logs $(container "${host%%=*}")"
-        jobs=("${jobs[@]:1}")
-    done
+    at_once host_wait "${hosts[@]%%=*}" || exit 1
     say "lab $lab: ${#hosts[@]} hosts answer after $((SECONDS - started)) s; ssh -F $directory/ssh_config HOST"
 }
 
@@ -190,8 +176,22 @@ each_host() {
     need_engine
     for host in "$@"; do
         exists "$(container "$host")" || die "lab $lab has no host $host; run: lab list"
-        "$action" "$host"
     done
+    at_once "$action" "$@"
+}
+
+# at_once ACTION HOST...: all in parallel, false if one fails.
+at_once() {
+    local action=$1 host jobs=() job failed=0
+    shift
+    for host in "$@"; do
+        "$action" "$host" &
+        jobs+=($!)
+    done
+    for job in "${jobs[@]}"; do
+        wait "$job" || failed=1
+    done
+    return $failed
 }
 
 host_kill() { docker kill "$(container "$1")" > /dev/null; }
@@ -199,10 +199,8 @@ host_start() { docker start "$(container "$1")" > /dev/null; }
 host_stop() { docker stop -t 60 "$(container "$1")" > /dev/null; }
 host_pause() { docker pause "$(container "$1")" > /dev/null; }
 host_unpause() { docker unpause "$(container "$1")" > /dev/null; }
-host_rm() {
-    docker rm -f -v "$(container "$1")" > /dev/null
-    write_access
-}
+host_rm() { docker rm -f -v "$(container "$1")" > /dev/null; }
+host_wait() { until_true 90 answers "$1" || die "$1 does not answer on ssh after 90 s; see: docker logs $(container "$1")"; }
 
 # The cable: this machine's end of the host's wire. Its own end loses carrier and keeps its name, address and routes.
 host_cut() { as_root ip link set "$(wire "$1")" down; }
@@ -236,8 +234,14 @@ list() {
 
 # ---- the end
 
-# down NAME: that lab; empty: all of them, and the images.
+# down NAME [--images]: that lab; NAME empty: all of them, and the images.
 down() {
+    local images=
+    case ${2:-} in
+        '') [ -n "$1" ] || images=yes ;;
+        --images) images=yes ;;
+        *) die "down does not know $2; see: lab help" ;;
+    esac
     if ! command -v docker > /dev/null || ! engine_answers; then
         say "no Docker engine answers: nothing to take down"
         return 0
@@ -247,12 +251,11 @@ down() {
     [ ${#ids[@]} -eq 0 ] || docker rm -f -v "${ids[@]}" > /dev/null
     mapfile -t ids < <(docker network ls -q --filter "$filter")
     [ ${#ids[@]} -eq 0 ] || docker network rm "${ids[@]}" > /dev/null
-    if [ -n "$1" ]; then
-        rm -rf "${labs:?}/$1"
-    else
-        rm -rf "${labs:?}"
+    rm -rf "${labs:?}${1:+/$1}"
+    if [ -n "$images" ]; then
+        # What another lab still uses stays: without force the engine refuses to remove it.
         mapfile -t ids < <(docker image ls -q --filter label=kuboard-ha.lab.image | sort -u)
-        [ ${#ids[@]} -eq 0 ] || docker image rm -f "${ids[@]}" > /dev/null
+        [ ${#ids[@]} -eq 0 ] || docker image rm "${ids[@]}" > /dev/null 2>&1 || true
     fi
     say "${1:-every lab} is down"
 }

@@ -23,9 +23,16 @@ prepare() {
     # Two at once would build everything twice.
     exec 9> "$cache/lock"
     flock -n 9 || { say "another prepare runs; waiting for it"; flock 9; }
-    make_hosts
-    make_artifacts
+    # Side by side: one waits for the network, the other for the processor.
+    local hosts artifacts failed=
+    make_hosts &
+    hosts=$!
+    make_artifacts &
+    artifacts=$!
+    wait "$hosts" || failed=yes
+    wait "$artifacts" || failed=yes
     exec 9>&-
+    [ -z "$failed" ] || exit 1
     say "ready"
 }
 

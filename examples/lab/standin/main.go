@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log"
 	"net"
 	"net/http"
@@ -162,6 +163,16 @@ func serveAgents(port string) {
 			time.Sleep(retryAfter)
 			continue
 		}
-		_ = connection.Close()
+		go hangUp(connection)
 	}
+}
+
+// hangUp ends a connection without a reply, and without a reset: what the other side sent is read first.
+func hangUp(connection net.Conn) {
+	defer connection.Close()
+	if half, ok := connection.(*net.TCPConn); ok {
+		_ = half.CloseWrite()
+	}
+	_ = connection.SetReadDeadline(time.Now().Add(2 * time.Second))
+	_, _ = io.Copy(io.Discard, io.LimitReader(connection, 1<<16))
 }
