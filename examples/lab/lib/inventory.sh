@@ -55,11 +55,13 @@ etcd:
 questdb:
   host: $questdb
   version: $questdb_version
-  flavour: rt                   # no-jre: $mirror/questdb-$questdb_version-no-jre-bin.tar.gz
-  heap: 256MiB                  # no-jre: $(digest "questdb-$questdb_version-no-jre-bin.tar.gz")
+  flavour: rt
+  heap: 256MiB
   download:
     url: $mirror/questdb-{version}-rt-linux-{arch}.tar.gz
     sha256: { $arch: $(digest "questdb-$questdb_version-rt-linux-$arch.tar.gz") }
+    # for flavour no-jre: $mirror/questdb-{version}-no-jre-bin.tar.gz
+    # with: $(digest "questdb-$questdb_version-no-jre-bin.tar.gz")
 kuboard:
   hosts: [$kuboard]
   image: eipwork/kuboard:$kuboard_tag

@@ -78,7 +78,7 @@ start_engine() {
         local log=/var/log/kuboard-ha-lab-dockerd.log
         say "starting a Docker engine (log: $log)"
         # Its own session and no terminal: it outlives the shell that called.
-        as_root sh -c "setsid nohup dockerd > $log 2>&1 < /dev/null 9>&- &"
+        as_root sh -c "setsid nohup dockerd > $log 2>&1 < /dev/null &"
     fi
     until_true 60 engine_answers || die "the Docker engine does not answer after 60 s; see ${log:-journalctl -u docker.service}"
 }
@@ -124,7 +124,7 @@ made() {
 # ---- images
 
 hosts_key() { key "$lab_source/recipes/host-image" "$lab_source/host/lab-init" "$(architecture)"; }
-mirror_key() { key "$lab_source/recipes/mirror" "$lab_source/mirror/main.go" "$(architecture)"; }
+mirror_key() { key "$lab_source/recipes/mirror" "$lab_source"/mirror/* "$(architecture)"; }
 image_of() { printf 'kuboard-ha-lab:%s-%s' "$1" "$2"; }
 
 make_hosts() {
@@ -150,7 +150,7 @@ import() {
 # ---- artefacts
 
 artifacts_key() {
-    key "$lab_source/recipes/etcd" "$lab_source/recipes/questdb" "$lab_source/recipes/standin" "$lab_source"/standin/*.go \
+    key "$lab_source/recipes/etcd" "$lab_source/recipes/questdb" "$lab_source/recipes/standin" "$lab_source"/standin/*.{mod,go} \
         "$etcd_version" "$etcd_later_version" "$questdb_version" "$kuboard_tag" "$(architecture)"
 }
 
@@ -166,7 +166,7 @@ make_artifacts() {
     done
     result=$(made questdb "$(key "$recipes/questdb" "$questdb_version" "$arch")" "$recipes/questdb" OUT "$questdb_version" "$arch")
     results+=("$result")
-    result=$(made standin "$(key "$recipes/standin" "$lab_source"/standin/*.go "$kuboard_tag" "$arch")" \
+    result=$(made standin "$(key "$recipes/standin" "$lab_source"/standin/*.{mod,go} "$kuboard_tag" "$arch")" \
         "$recipes/standin" OUT "$kuboard_tag" "$arch" "$lab_source")
     results+=("$result")
     made artifacts "$(artifacts_key)" gather_artifacts OUT "${results[@]}" > /dev/null
