@@ -33,8 +33,11 @@ boot() {
         mapfile -t -O ${#hosts[@]} hosts < <(topology_hosts "$topology" "$(subnet)")
     fi
     [ ${#hosts[@]} -gt 0 ] || die "boot needs HOST=ADDRESS ... or --topology eight"
+    if [ ! -d "$cache/hosts-$(hosts_key)" ] || [ ! -d "$(artifacts_dir)" ]; then
+        die "the lab is not prepared; run: lab prepare"
+    fi
+    make_hosts
     image=$(image_of "$kind" "$(hosts_key)")
-    docker image inspect "$image" > /dev/null 2>&1 || die "the lab's images are not built; run: lab prepare"
 
     directory=$(lab_dir)
     mkdir -p "$directory"
@@ -67,7 +70,6 @@ start_mirror() {
     local name artifacts
     name=$(container mirror)
     artifacts=$(artifacts_dir)
-    [ -d "$artifacts" ] || die "the artefacts are not gathered; run: lab prepare"
     if exists "$name"; then
         # It serves what was current when it was made.
         [ "$(docker container inspect -f '{{index .Config.Labels "kuboard-ha.lab.artifacts"}}' "$name")" != "$artifacts" ] || {
