@@ -1,5 +1,6 @@
 //! kuboard-ha turns bare Linux hosts into a highly available Kuboard.
 
+pub mod cli;
 pub mod event;
 pub mod facts;
 pub mod host;
@@ -9,3 +10,4 @@ pub mod render;
 pub mod resource;
 pub mod secret;
 pub mod services;
+pub mod status;

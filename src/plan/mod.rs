@@ -7,6 +7,7 @@ pub mod effects;
 pub mod model;
 pub mod order;
 pub mod secrets;
+pub mod title;
 
 use crate::facts::Facts;
 use crate::inventory::Inventory;
