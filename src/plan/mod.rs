@@ -9,6 +9,7 @@ pub mod model;
 pub mod order;
 pub mod script;
 pub mod secrets;
+pub mod title;
 
 use crate::facts::Facts;
 use crate::inventory::Inventory;
