@@ -1,5 +1,6 @@
 //! kuboard-ha turns bare Linux hosts into a highly available Kuboard.
 
+pub mod catalog;
 pub mod event;
 pub mod facts;
 pub mod host;

@@ -2,6 +2,9 @@
 
 pub mod look;
 pub mod model;
+pub mod probe;
+pub mod read;
+pub mod script;
 pub mod service;
 
 pub use model::{Facts, HostFacts, HostState, Observed};

@@ -4,8 +4,10 @@
 pub mod diff;
 pub mod draft;
 pub mod effects;
+pub mod lint;
 pub mod model;
 pub mod order;
+pub mod script;
 pub mod secrets;
 
 use crate::facts::Facts;
