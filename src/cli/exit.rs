@@ -87,7 +87,11 @@ impl Exit {
 
     /// The one to end with where several apply: the first of 3, 4, 5, 10, and `Ok` where none does.
     pub fn first_of(candidates: impl IntoIterator<Item = Self>) -> Self {
-        candidates.into_iter().filter(|exit| *exit != Self::Ok).min_by_key(|exit| exit.code()).unwrap_or(Self::Ok)
+        candidates
+            .into_iter()
+            .filter(|exit| *exit != Self::Ok)
+            .min_by_key(|exit| exit.code())
+            .unwrap_or(Self::Ok)
     }
 
     /// The table of all codes, as `--help` prints it.

@@ -3,4 +3,6 @@
 pub mod exit;
 pub mod output;
 /// Runs.
-pub fn run() -> exit::Exit { exit::Exit::Ok }
+pub fn run() -> exit::Exit {
+    exit::Exit::Ok
+}

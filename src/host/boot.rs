@@ -99,7 +99,8 @@ pub(super) async fn boot(host: &dyn Host, options: &SessionOptions) -> Result<Bo
 
 /// Writes to the far side; an error means that the connection is gone.
 pub(super) async fn write(pen: &mut Pen, bytes: &[u8]) -> Result<(), HostError> {
-    let gone = |why: String| HostError::new(HostErrorKind::Disconnected, format!("the connection ended: {why}"));
+    let gone =
+        |why: String| HostError::new(HostErrorKind::Disconnected, format!("the connection ended: {why}"));
     let Some(stdin) = pen else { return Err(gone("it was closed".into())) };
     stdin.write_all(bytes).await.map_err(|error| gone(error.to_string()))?;
     stdin.flush().await.map_err(|error| gone(error.to_string()))

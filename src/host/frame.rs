@@ -73,11 +73,9 @@ impl Frame {
             "leased" => Self::Leased,
             "busy" => Self::Busy(Holder::parse(rest)),
             "begin" => Self::Begin(rest.parse().ok()?),
-            "end" => Self::End(
-                words.next()?.parse().ok()?,
-                words.next()?.parse().ok()?,
-                words.next()? == "yes",
-            ),
+            "end" => {
+                Self::End(words.next()?.parse().ok()?, words.next()?.parse().ok()?, words.next()? == "yes")
+            }
             "fenced" => Self::Fenced(rest.parse().ok()?),
             "stopped" => Self::Stopped(rest.parse().ok()?),
             "done" => Self::Done,

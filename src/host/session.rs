@@ -373,12 +373,10 @@ impl Session {
         let limit = Duration::from_secs(60 + size / 20_000_000);
         match within(limit, self.hear()).await? {
             Frame::Received => Ok(()),
-            Frame::Damaged(found) => {
-                Err(HostError::new(
-                    HostErrorKind::Damaged,
-                    format!("{path} arrived on {} with the digest {found}, expected {sha256}", self.host),
-                ))
-            }
+            Frame::Damaged(found) => Err(HostError::new(
+                HostErrorKind::Damaged,
+                format!("{path} arrived on {} with the digest {found}, expected {sha256}", self.host),
+            )),
             other => Err(self.unexpected(&other)),
         }
     }

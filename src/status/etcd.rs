@@ -185,7 +185,9 @@ fn member(inventory: &Inventory, facts: &Facts, host: &HostName, listed: &[Membe
 fn health(etcd: &EtcdFacts) -> (Option<bool>, Option<String>) {
     match (&etcd.health, &etcd.status) {
         (Observed::Known(Ok(())), _) => (Some(true), None),
-        (_, Observed::Known(None)) if is_blank(etcd) => (Some(false), Some("it has never run here".to_owned())),
+        (_, Observed::Known(None)) if is_blank(etcd) => {
+            (Some(false), Some("it has never run here".to_owned()))
+        }
         (_, Observed::Known(None)) => (Some(false), Some("it does not run".to_owned())),
         (Observed::Known(Err(why)), Observed::Known(Some(status))) => {
             let why = if status.errors.is_empty() { why.clone() } else { status.errors.join(", ") };

@@ -14,13 +14,13 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-pub use crate::status::etcd::{EtcdStatus, EtcdVerdict, MemberStatus, Quorum};
-pub use crate::status::services::{BalancerStatus, KuboardStatus, QuestdbStatus, ReplicaStatus};
 use crate::facts::Facts;
 use crate::facts::model::HostState;
 use crate::inventory::Inventory;
 use crate::plan::model::{Finding, Planning};
 use crate::resource::{Arch, HostName, ResourceId};
+pub use crate::status::etcd::{EtcdStatus, EtcdVerdict, MemberStatus, Quorum};
+pub use crate::status::services::{BalancerStatus, KuboardStatus, QuestdbStatus, ReplicaStatus};
 
 /// The schema name that goes with the document.
 pub const SCHEMA: &str = "kuboard-ha.status/1";
@@ -114,7 +114,12 @@ fn host_status(facts: &Facts, name: &HostName) -> HostStatus {
         Some(HostState::Reached(host)) => {
             let os = format!("{} {}", host.system.os, host.system.os_version);
             let os = os.trim().to_owned();
-            HostStatus { reachable: true, os: (!os.is_empty()).then_some(os), arch: host.system.arch, why: None }
+            HostStatus {
+                reachable: true,
+                os: (!os.is_empty()).then_some(os),
+                arch: host.system.arch,
+                why: None,
+            }
         }
         Some(HostState::Unreachable { why }) => {
             HostStatus { reachable: false, os: None, arch: None, why: Some(why.clone()) }
@@ -126,11 +131,8 @@ fn host_status(facts: &Facts, name: &HostName) -> HostStatus {
 fn drift(planning: &Planning) -> Vec<Drift> {
     let mut all: Vec<Drift> = Vec::new();
     for (host, step) in planning.plan.jobs.iter().flat_map(|job| job.steps.iter().map(|s| (&job.host, s))) {
-        let drift = Drift {
-            host: host.clone(),
-            resource: step.resource.clone(),
-            reason: step.reason.to_string(),
-        };
+        let drift =
+            Drift { host: host.clone(), resource: step.resource.clone(), reason: step.reason.to_string() };
         if !all.contains(&drift) {
             all.push(drift);
         }

@@ -131,8 +131,11 @@ fn well_host(inventory: &Inventory, name: &HostName) -> HostFacts {
             etcd: inventory.etcd.hosts.iter().map(|member| (member.clone(), true)).collect(),
             questdb: Some(true),
         });
-        let container =
-            ContainerFact { running: true, image: inventory.kuboard.image.clone(), ..ContainerFact::default() };
+        let container = ContainerFact {
+            running: true,
+            image: inventory.kuboard.image.clone(),
+            ..ContainerFact::default()
+        };
         facts.docker = Observed::Known(Some(Docker {
             version: Some("20.10.24".into()),
             containers: BTreeMap::from([("kuboard".to_owned(), container)]),

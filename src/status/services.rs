@@ -66,8 +66,7 @@ const UNREACHABLE: &str = "its host is not reachable";
 /// Reads QuestDB out of the facts.
 pub fn questdb_status(inventory: &Inventory, facts: &Facts) -> Option<QuestdbStatus> {
     let wanted = inventory.questdb.as_ref()?;
-    let mut status =
-        QuestdbStatus { host: wanted.host.clone(), healthy: None, version: None, why: None };
+    let mut status = QuestdbStatus { host: wanted.host.clone(), healthy: None, version: None, why: None };
     let Some(host) = facts.host(&wanted.host) else {
         status.why = Some(UNREACHABLE.to_owned());
         return Some(status);
@@ -123,12 +122,10 @@ pub fn kuboard_status(inventory: &Inventory, facts: &Facts) -> KuboardStatus {
 /// Reads the balancer out of the facts.
 pub fn balancer_status(inventory: &Inventory, facts: &Facts) -> Option<BalancerStatus> {
     let wanted = inventory.load_balancer.as_ref()?;
-    let seen: Vec<_> = wanted
-        .hosts
-        .iter()
-        .filter_map(|name| Some((name, facts.host(name)?.balancer.as_ref()?)))
-        .collect();
-    let answers: Vec<bool> = seen.iter().filter_map(|(_, balancer)| balancer.answers.known()).copied().collect();
+    let seen: Vec<_> =
+        wanted.hosts.iter().filter_map(|name| Some((name, facts.host(name)?.balancer.as_ref()?))).collect();
+    let answers: Vec<bool> =
+        seen.iter().filter_map(|(_, balancer)| balancer.answers.known()).copied().collect();
     Some(BalancerStatus {
         address: wanted.address,
         managed: !wanted.hosts.is_empty(),

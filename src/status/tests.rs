@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::*;
 use crate::facts::Observed;
-use crate::plan::model::{Action, Job, JobId, Plan, Reason, Risk, Severity, Stage, StageId, Step, UnitChange};
+use crate::plan::model::{
+    Action, Job, JobId, Plan, Reason, Risk, Severity, Stage, StageId, Step, UnitChange,
+};
 use crate::status::sample::{alone, cut, host, manual, single, stop_etcd, well};
 
 fn judged(inventory: &Inventory, facts: &Facts) -> Status {
@@ -14,11 +16,7 @@ fn judged(inventory: &Inventory, facts: &Facts) -> Status {
 fn one_difference() -> Planning {
     let step = Step {
         resource: ResourceId::new("file", "/etc/etcd.env"),
-        action: Action::Unit {
-            unit: "etcd.service".into(),
-            change: UnitChange::Restart,
-            stamp: Vec::new(),
-        },
+        action: Action::Unit { unit: "etcd.service".into(), change: UnitChange::Restart, stamp: Vec::new() },
         reason: Reason::Differs("ETCD_SNAPSHOT_COUNT 10000 -> 50000".into()),
         risk: Risk::Restart,
         limit: Duration::from_secs(1),
@@ -249,7 +247,11 @@ fn a_member_that_the_inventory_does_not_know_is_listed() {
     }));
     etcd.members = Observed::Known({
         let mut members = etcd.members.known().unwrap().clone();
-        members.push(crate::facts::service::Member { id: "ff".into(), name: "old".into(), ..Default::default() });
+        members.push(crate::facts::service::Member {
+            id: "ff".into(),
+            name: "old".into(),
+            ..Default::default()
+        });
         members
     });
     let status = judged(&inventory, &facts);
@@ -264,9 +266,8 @@ fn the_document_is_that_of_the_contract() {
     let mut facts = well(&inventory);
     cut(&mut facts, &["kuboard-2"]);
     let document = serde_json::to_value(judged(&inventory, &facts)).unwrap();
-    let keys = |value: &serde_json::Value| {
-        value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ")
-    };
+    let keys =
+        |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
     assert_eq!(document["schema"], "kuboard-ha.status/1");
     assert_eq!(
         keys(&document),

@@ -40,7 +40,7 @@ pub fn bare(inventory: &Inventory) -> Facts {
         .keys()
         .map(|id: &SecretId| (id.clone(), Fingerprint::observed("5a5a5a5a5a5a5a5a")))
         .collect();
-    Facts { hosts, supplied }
+    Facts { hosts, supplied, without: BTreeSet::new() }
 }
 
 fn bare_host(inventory: &Inventory, name: &HostName) -> HostFacts {

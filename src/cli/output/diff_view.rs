@@ -28,8 +28,10 @@ pub fn diff_view(facts: &Facts, host: &HostName, step: &Step, canvas: &Canvas) -
     }
     for group in diff.grouped_ops(2) {
         if let (Some(first), Some(last)) = (group.first(), group.last()) {
-            let (old, new) =
-                (first.old_range().start..last.old_range().end, first.new_range().start..last.new_range().end);
+            let (old, new) = (
+                first.old_range().start..last.old_range().end,
+                first.new_range().start..last.new_range().end,
+            );
             let place = format!("@@ -{},{} +{},{} @@", old.start + 1, old.len(), new.start + 1, new.len());
             let _ = writeln!(text, "      {}", canvas.paint(Tone::Dim, place));
         }

@@ -55,11 +55,13 @@ impl PlanView<'_> {
         let hosts = count(self.facts.hosts.len(), "host");
         let name = canvas.paint(Tone::Strong, self.cluster);
         if self.planning.is_blocked() {
-            let grave =
-                |severity| self.planning.findings.iter().filter(|finding| finding.severity == severity).count();
+            let grave = |severity| {
+                self.planning.findings.iter().filter(|finding| finding.severity == severity).count()
+            };
             let (blocked, unknown) = (grave(Severity::Blocked), grave(Severity::Unknown));
             let what = if blocked > 0 { count(blocked, "finding") } else { count(unknown, "open question") };
-            let below = if plan.is_empty() { "" } else { " What could be planned without an answer follows." };
+            let below =
+                if plan.is_empty() { "" } else { " What could be planned without an answer follows." };
             return format!(
                 "{name}: {} by {what}; `up` would change nothing on {hosts}.{below}",
                 canvas.paint(Tone::Bad, "blocked")
@@ -73,11 +75,7 @@ impl PlanView<'_> {
             Risk::None => "nothing that runs is disturbed".to_owned(),
             risk => canvas.paint(Tone::Warn, risk_words(plan, risk)),
         };
-        format!(
-            "{name}: {} on {} of {hosts}; {disturbing}.",
-            count(plan.step_count(), "step"),
-            busy.len(),
-        )
+        format!("{name}: {} on {} of {hosts}; {disturbing}.", count(plan.step_count(), "step"), busy.len(),)
     }
 
     fn stage(&self, text: &mut String, jobs: &[&Job], canvas: &Canvas) {
@@ -94,7 +92,8 @@ impl PlanView<'_> {
                 row.render(text, column, canvas);
             }
             if self.diff {
-                for (host, step) in group.jobs.iter().flat_map(|job| job.steps.iter().map(|s| (&job.host, s))) {
+                for (host, step) in group.jobs.iter().flat_map(|job| job.steps.iter().map(|s| (&job.host, s)))
+                {
                     text.push_str(&diff_view(self.facts, host, step, canvas));
                 }
             }
