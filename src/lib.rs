@@ -3,7 +3,6 @@
 pub mod artifact;
 pub mod catalog;
 pub mod cli;
-pub mod catalog;
 pub mod event;
 pub mod facts;
 pub mod host;

@@ -3,7 +3,7 @@
 
 mod world;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use kuboard_ha::facts::Facts;
 use kuboard_ha::inventory::Inventory;

@@ -18,12 +18,8 @@ use kuboard_ha::services;
 pub fn inventory(path: &Path) -> Inventory {
     let text = std::fs::read_to_string(path).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
     let folder = path.parent().unwrap_or(Path::new("."));
-    kuboard_ha::inventory::load(
-        &text,
-        &kuboard_ha::inventory::Context::new(folder, &|path| {
-            std::fs::read_to_string(path).map_err(|why| why.to_string())
-        }),
-    )
+    let read = |path: &Path| std::fs::read_to_string(path).map_err(|why| why.to_string());
+    kuboard_ha::inventory::load(&text, &kuboard_ha::inventory::Context { folder, home: None, read: &read })
     .unwrap_or_else(|problems| panic!("{}: {problems:#?}", path.display()))
     .inventory
 }
