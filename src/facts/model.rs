@@ -44,6 +44,9 @@ pub struct Facts {
     /// Fingerprints of the secrets that the user supplies, computed on this machine.
     #[serde(default)]
     pub supplied: BTreeMap<SecretId, Fingerprint>,
+    /// Hosts that the user leaves out of this run; they were not asked.
+    #[serde(default)]
+    pub without: BTreeSet<HostName>,
 }
 
 impl Facts {
@@ -97,6 +100,8 @@ pub struct HostFacts {
     pub links: BTreeMap<String, Option<String>>,
     /// Directories looked at.
     pub directories: BTreeMap<String, Option<DirectoryFact>>,
+    /// Versioned directories looked at; absent ones are `None`.
+    pub installs: BTreeMap<String, Option<InstallFact>>,
     /// System users looked at.
     pub users: BTreeMap<String, bool>,
     /// Units looked at; one that is not loaded is `None`.
@@ -238,6 +243,13 @@ pub struct DirectoryFact {
     pub owner: String,
     /// Whether it holds nothing.
     pub empty: bool,
+}
+
+/// A versioned directory that an archive was unpacked into.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstallFact {
+    /// Whether names, sizes and change times below it are as recorded when it was installed.
+    pub intact: bool,
 }
 
 /// A systemd unit that is loaded.

@@ -1,0 +1,58 @@
+//! What to look at on a host: pure data, gathered from the services, turned into one script by `gather`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::plan::model::Procedure;
+
+/// Everything to look at on one host.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Looks {
+    /// Paths whose file system matters.
+    pub paths: BTreeSet<String>,
+    /// Packages whose version matters, by their Debian name.
+    pub packages: BTreeSet<String>,
+    /// Files.
+    pub files: BTreeMap<String, FileLook>,
+    /// Symbolic links.
+    pub links: BTreeSet<String>,
+    /// Directories.
+    pub directories: BTreeSet<String>,
+    /// Versioned directories that an archive was unpacked into.
+    pub installs: BTreeSet<String>,
+    /// System users.
+    pub users: BTreeSet<String>,
+    /// Units, each with the files whose recorded keys a start or reload takes in, in stamp order.
+    pub units: BTreeMap<String, Vec<String>>,
+    /// Kernel settings.
+    pub sysctls: BTreeSet<String>,
+    /// Docker's containers and images, where Docker matters.
+    pub docker: Option<DockerLook>,
+    /// The services' own probes; all run at once, each with its own limit.
+    pub probes: Vec<Probe>,
+}
+
+/// How a file is looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FileLook {
+    /// `NAME=` of lines whose value is shown as `***`; `["*"]` keeps the whole text on the host.
+    pub masked: Vec<String>,
+}
+
+/// What to look at in Docker.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DockerLook {
+    /// Names of containers.
+    pub containers: BTreeSet<String>,
+    /// Names of images.
+    pub images: BTreeSet<String>,
+}
+
+/// A service's own question to a host. Its output goes to `Service::read` under the procedure's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// Read-only shell; runs under `timeout`, must print nothing secret.
+    pub procedure: Procedure,
+    /// How long it may take.
+    pub limit: Duration,
+}

@@ -1,0 +1,82 @@
+//! The services that make up a Kuboard, one folder each. A service owns what it looks at and what that means,
+//! its verdicts, its jobs, and the shell text of its own probes and procedures. Services know the inventory,
+//! never each other.
+
+use crate::facts::look::Looks;
+use crate::facts::model::{Facts, HostFacts};
+use crate::inventory::Inventory;
+use crate::plan::draft::Draft;
+use crate::plan::model::Step;
+use crate::resource::HostName;
+
+pub mod etcd;
+pub mod kuboard;
+pub mod load_balancer;
+pub mod questdb;
+
+/// All services, in the order in which they are planned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    /// The store.
+    Etcd,
+    /// The audit log.
+    Questdb,
+    /// The dashboard.
+    Kuboard,
+    /// What stands in front.
+    LoadBalancer,
+}
+
+/// Everything to look at on a host.
+pub fn looks(inventory: &Inventory, host: &HostName) -> Looks {
+    let mut looks = Looks::default();
+    for service in Service::ALL {
+        service.look(inventory, host, &mut looks);
+    }
+    looks
+}
+
+impl Service {
+    /// Every service.
+    pub const ALL: [Self; 4] = [Self::Etcd, Self::Questdb, Self::Kuboard, Self::LoadBalancer];
+
+    /// Adds what this service wants to see on a host, where it serves or once served.
+    pub fn look(self, inventory: &Inventory, host: &HostName, looks: &mut Looks) {
+        match self {
+            Self::Etcd => etcd::look(inventory, host, looks),
+            Self::Questdb => questdb::look(inventory, host, looks),
+            Self::Kuboard => kuboard::look(inventory, host, looks),
+            Self::LoadBalancer => load_balancer::look(inventory, host, looks),
+        }
+    }
+
+    /// Reads what its probe `name` printed; a probe that ran out of time printed what it had by then.
+    pub fn read(self, name: &str, output: &str, facts: &mut HostFacts) {
+        match self {
+            Self::Etcd => etcd::read(name, output, facts),
+            Self::Questdb => questdb::read(name, output, facts),
+            Self::Kuboard => kuboard::read(name, output, facts),
+            Self::LoadBalancer => load_balancer::read(name, output, facts),
+        }
+    }
+
+    /// Adds its jobs and findings.
+    pub fn plan(self, draft: &mut Draft<'_>) {
+        match self {
+            Self::Etcd => etcd::plan(draft),
+            Self::Questdb => questdb::plan(draft),
+            Self::Kuboard => kuboard::plan(draft),
+            Self::LoadBalancer => load_balancer::plan(draft),
+        }
+    }
+
+    /// What a step makes true of this service's own facts. Sees every step of every service.
+    pub fn effects(self, step: &Step, host: &HostName, inventory: &Inventory, facts: &mut Facts) {
+        match self {
+            Self::Etcd => etcd::effects(step, host, inventory, facts),
+            Self::Questdb => questdb::effects(step, host, inventory, facts),
+            Self::Kuboard => kuboard::effects(step, host, inventory, facts),
+            Self::LoadBalancer => load_balancer::effects(step, host, inventory, facts),
+        }
+    }
+}
