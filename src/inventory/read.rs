@@ -277,11 +277,13 @@ pub(crate) fn closest<'w>(text: &str, known: impl Iterator<Item = &'w str>) -> O
         return None;
     }
     let text = text.to_ascii_lowercase();
+    // A third of the letters may be wrong; of two, none.
+    let limit = |word: &str| word.len().max(text.len()) / 3;
     known
         .take(100)
-        .map(|word| (strsim::damerau_levenshtein(&text, &word.to_ascii_lowercase()), word))
-        // A third of the letters may be wrong; of two, none.
-        .filter(|(distance, word)| *distance <= word.len().max(text.len()) / 3)
+        .filter(|word| word.len().abs_diff(text.len()) <= limit(word))
+        .map(|word| (strsim::osa_distance(&text, &word.to_ascii_lowercase()), word))
+        .filter(|(distance, word)| *distance <= limit(word))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, word)| word)
 }
