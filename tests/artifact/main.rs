@@ -2,5 +2,6 @@
 
 mod failures;
 mod fetching;
+mod hostile;
 mod server;
 mod sharing;
