@@ -187,7 +187,9 @@ mod tests {
     fn only_a_folder_that_holds_all_is_the_top() {
         let listing = |names: &[(&str, Kind)]| {
             let mut draft = Draft::default();
-            names.iter().for_each(|(name, kind)| draft.add(name, kind.clone()).unwrap());
+            for (name, kind) in names {
+                draft.add(name, kind.clone()).unwrap();
+            }
             draft.finish().unwrap()
         };
         let file = Kind::File { bytes: 1 };

@@ -27,7 +27,7 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// Room for any release of etcd or QuestDB, ten times over.
+    /// Room for any release of etcd or `QuestDB`, ten times over.
     fn default() -> Self {
         Self { entries: 20_000, bytes: 4 << 30, ratio: 100 }
     }
@@ -137,9 +137,8 @@ fn walk(
         let mut content = Counted { reader: &mut entry, count: 0 };
         if let Some(member) = member(content.reader)? {
             // A reader that fails is told by its own error, not by what `visit` made of it.
-            visit(member, &mut content).map_err(|problem| match budget.spent.get() {
-                true => Problem::TooBig { limit: most_bytes },
-                false => problem,
+            visit(member, &mut content).map_err(|problem| {
+                if budget.spent.get() { Problem::TooBig { limit: most_bytes } } else { problem }
             })?;
         }
         io::copy(&mut content, &mut io::sink()).map_err(|error| explain(&error))?;
@@ -194,7 +193,7 @@ pub(super) fn refused(path: &Path, problem: Problem) -> Error {
 }
 
 fn corrupt(error: &io::Error) -> Problem {
-    if error.get_ref().is_some_and(|inner| inner.is::<Garbage>()) {
+    if error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Garbage>) {
         return Problem::TrailingGarbage;
     }
     match error.kind() {

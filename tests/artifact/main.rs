@@ -1,5 +1,8 @@
 //! Downloads over loopback, and archives that mean harm.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod environment;
 mod failures;
 mod fetching;
 mod hostile;
