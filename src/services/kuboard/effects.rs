@@ -15,6 +15,7 @@ pub fn effects(step: &Step, host: &HostName, inventory: &Inventory, facts: &mut 
             if names.iter().any(|name| name == DOCKER_PACKAGE) && seen.docker == Observed::Known(None) =>
         {
             seen.docker = Observed::Known(Some(Docker::default()));
+            seen.units.entry(DOCKER_UNIT.to_owned()).or_default().get_or_insert_default();
         }
         Action::Unit { unit, change: UnitChange::Start, .. } if unit == DOCKER_UNIT => {
             if let Observed::Known(Some(docker)) = &mut seen.docker {

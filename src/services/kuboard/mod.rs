@@ -10,8 +10,6 @@ mod names;
 mod plan;
 mod read;
 mod replica;
-#[cfg(test)]
-mod tests;
 
 pub use effects::effects;
 pub use look::look;

@@ -7,8 +7,6 @@ mod look;
 mod names;
 mod plan;
 mod read;
-#[cfg(test)]
-mod tests;
 
 pub use effects::effects;
 pub use look::look;
