@@ -101,7 +101,10 @@ async fn play(
                 match stdin.read(&mut chunk).await {
                     Ok(size) if size > 0 => {
                         pending.extend_from_slice(&chunk[..size]);
-                        heard.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(&chunk[..size]);
+                        heard
+                            .lock()
+                            .unwrap_or_else(PoisonError::into_inner)
+                            .extend_from_slice(&chunk[..size]);
                     }
                     _ => return,
                 }

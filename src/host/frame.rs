@@ -47,6 +47,8 @@ pub enum Frame {
     Kept,
     /// A file arrived and is in place.
     Received,
+    /// No file of that digest is there.
+    Absent,
     /// A file arrived with this digest, not the one it should have, and was dropped.
     Damaged(String),
     /// The shell cannot go on.
@@ -73,17 +75,16 @@ impl Frame {
             "leased" => Self::Leased,
             "busy" => Self::Busy(Holder::parse(rest)),
             "begin" => Self::Begin(rest.parse().ok()?),
-            "end" => Self::End(
-                words.next()?.parse().ok()?,
-                words.next()?.parse().ok()?,
-                words.next()? == "yes",
-            ),
+            "end" => {
+                Self::End(words.next()?.parse().ok()?, words.next()?.parse().ok()?, words.next()? == "yes")
+            }
             "fenced" => Self::Fenced(rest.parse().ok()?),
             "stopped" => Self::Stopped(rest.parse().ok()?),
             "done" => Self::Done,
             // A negative number says that there is none.
             "value" => Self::Value(rest.trim().parse::<i64>().ok().and_then(|size| size.try_into().ok())),
             "kept" => Self::Kept,
+            "absent" => Self::Absent,
             "received" => Self::Received,
             "damaged" => Self::Damaged(rest.to_owned()),
             "broken" => Self::Broken(rest.to_owned()),

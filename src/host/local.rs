@@ -44,7 +44,8 @@ impl Host for Local {
     fn spawn(&self, cmd: &Cmd) -> BoxFuture<'_, Result<Process, HostError>> {
         let cmd = cmd.clone();
         async move {
-            let failed = |what: String| HostError::new(HostErrorKind::Local, format!("{}: {what}", self.login));
+            let failed =
+                |what: String| HostError::new(HostErrorKind::Local, format!("{}: {what}", self.login));
             let mut command = Command::new(&self.login);
             command.arg("-c").arg(&cmd.text);
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
