@@ -1,10 +1,8 @@
 //! The one place where the command line meets the parts that look at hosts and change them.
 
-use std::ops::Range;
+use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
-
-use tokio::sync::watch;
 
 use crate::cli::converge::{Applied, World};
 use crate::cli::error::CliError;
@@ -12,89 +10,19 @@ use crate::cli::exit::Exit;
 use crate::cli::site::Site;
 use crate::event::EventSink;
 use crate::facts::Facts;
-use crate::inventory::Inventory;
+pub use crate::host::cancel::Cancel;
+use crate::inventory::{self, Context};
+pub use crate::inventory::{Advice, Loaded, Problem, masked};
 use crate::plan::model::{Plan, Planning};
+use crate::plan::script::{RUNTIME, script as job_script};
+use crate::plan::title::step_title;
 use crate::resource::HostName;
 
-/// One thing that is wrong in an inventory.
-#[derive(Clone, Debug)]
-pub struct Problem {
-    /// From 1.
-    pub line: usize,
-    /// From 1.
-    pub column: usize,
-    /// Bytes of the text.
-    pub span: Range<usize>,
-    /// What is wrong.
-    pub message: String,
-    /// What to write instead.
-    pub hint: Option<String>,
-    /// Whether the span must not be shown.
-    pub secret: bool,
-}
-
-/// One thing that works and is better done otherwise.
-#[derive(Clone, Debug)]
-pub struct Advice {
-    /// From 1.
-    pub line: usize,
-    /// For programs.
-    pub code: &'static str,
-    /// What was seen.
-    pub message: String,
-    /// What would be better.
-    pub hint: Option<String>,
-}
-
-/// A valid inventory.
-pub struct Loaded {
-    /// What it says.
-    pub inventory: Inventory,
-    /// What could be better.
-    pub advice: Vec<Advice>,
-}
-
 /// Reads an inventory; relative paths in it start at `folder`.
-pub fn load(_text: &str, _folder: &Path) -> Result<Loaded, Vec<Problem>> {
-    Err(Vec::new())
-}
-
-/// The text with `*` in place of secrets.
-pub fn masked(text: &str, _problems: &[Problem]) -> String {
-    text.to_owned()
-}
-
-/// A wish to stop, shared by its copies.
-#[derive(Clone, Debug)]
-pub struct Cancel(Arc<watch::Sender<bool>>);
-
-impl Cancel {
-    /// Nothing is to stop yet.
-    pub fn new() -> Self {
-        Self(Arc::new(watch::Sender::new(false)))
-    }
-
-    /// Asks all to stop.
-    pub fn cancel(&self) {
-        self.0.send_replace(true);
-    }
-
-    /// Whether it was asked.
-    pub fn is_cancelled(&self) -> bool {
-        *self.0.borrow()
-    }
-
-    /// Returns as soon as it is asked.
-    pub async fn cancelled(&self) {
-        let mut wish = self.0.subscribe();
-        let _ = wish.wait_for(|asked| *asked).await;
-    }
-}
-
-impl Default for Cancel {
-    fn default() -> Self {
-        Self::new()
-    }
+pub fn load(text: &str, folder: &Path) -> Result<Loaded, Vec<Problem>> {
+    let home = std::env::home_dir();
+    let read = |path: &Path| std::fs::read_to_string(path).map_err(|error| error.to_string());
+    inventory::load(text, &Context { folder, home: home.as_deref(), read: &read })
 }
 
 /// How the hosts are used.
@@ -146,7 +74,22 @@ pub fn planning(site: &Site, facts: &Facts) -> Planning {
     planning
 }
 
-/// The exact script of a host's jobs.
-pub fn script(_site: &Site, _planning: &Planning, _host: &HostName) -> Result<String, CliError> {
-    Err(CliError::new(Exit::Unexpected, "this build cannot print scripts yet"))
+/// The script of a host's jobs: the functions that every step finds defined, then guards and steps as they are sent.
+pub fn script(site: &Site, planning: &Planning, host: &HostName) -> String {
+    let mut text = format!("# what kuboard-ha would run on {host}, as root; each step in a subshell of its own\n{RUNTIME}");
+    for job in planning.plan.jobs.iter().filter(|job| job.host == *host) {
+        let script = job_script(job, site.inventory.transfer);
+        let after: Vec<_> = job.after.iter().map(ToString::to_string).collect();
+        let _ = write!(text, "\n# job {}", script.id);
+        let _ = if after.is_empty() { writeln!(text) } else { writeln!(text, ", after {}", after.join(", ")) };
+        for (title, guard) in &script.guards {
+            let _ = writeln!(text, "# only while: {title}\n( set -eu\n{guard}\n)");
+        }
+        for (step, sent) in job.steps.iter().zip(&script.steps) {
+            let again = if sent.waits { "again and again, " } else { "" };
+            let limit = sent.limit.as_secs();
+            let _ = writeln!(text, "# {} ({again}at most {limit} s)\n( set -eu\n{}\n)", step_title(step), sent.text);
+        }
+    }
+    text
 }

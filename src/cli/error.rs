@@ -122,7 +122,7 @@ pub fn host_hint(name: &HostName, kind: HostErrorKind) -> Option<String> {
         HostErrorKind::SudoTty => {
             Some("`requiretty` in /etc/sudoers forbids sudo without a terminal; exempt this user".to_owned())
         }
-        HostErrorKind::Protocol | HostErrorKind::Local => None,
+        HostErrorKind::Protocol | HostErrorKind::Broken | HostErrorKind::Damaged | HostErrorKind::Local => None,
     }
 }
 

@@ -47,7 +47,7 @@ pub(super) async fn run(args: &PlanArgs, global: &Global, console: &Console) -> 
     let looked = look(site, &args.saved, global, console).await?;
     let cluster = &looked.site.inventory.cluster;
     if let Some(host) = script_of {
-        console.result(&engine::script(&looked.site, &looked.planning, &host)?)?;
+        console.result(&engine::script(&looked.site, &looked.planning, &host))?;
     } else if console.is_json() {
         console.document(&PlanDocument::new(cluster, &looked.planning))?;
     } else {
