@@ -76,19 +76,27 @@ pub fn planning(site: &Site, facts: &Facts) -> Planning {
 
 /// The script of a host's jobs: the functions that every step finds defined, then guards and steps as they are sent.
 pub fn script(site: &Site, planning: &Planning, host: &HostName) -> String {
-    let mut text = format!("# what kuboard-ha would run on {host}, as root; each step in a subshell of its own\n{RUNTIME}");
+    let mut text = format!(
+        "# what kuboard-ha would run on {host}, as root; each step in a subshell of its own\n{RUNTIME}"
+    );
     for job in planning.plan.jobs.iter().filter(|job| job.host == *host) {
         let script = job_script(job, site.inventory.transfer);
         let after: Vec<_> = job.after.iter().map(ToString::to_string).collect();
         let _ = write!(text, "\n# job {}", script.id);
-        let _ = if after.is_empty() { writeln!(text) } else { writeln!(text, ", after {}", after.join(", ")) };
+        let _ =
+            if after.is_empty() { writeln!(text) } else { writeln!(text, ", after {}", after.join(", ")) };
         for (title, guard) in &script.guards {
             let _ = writeln!(text, "# only while: {title}\n( set -eu\n{guard}\n)");
         }
         for (step, sent) in job.steps.iter().zip(&script.steps) {
             let again = if sent.waits { "again and again, " } else { "" };
             let limit = sent.limit.as_secs();
-            let _ = writeln!(text, "# {} ({again}at most {limit} s)\n( set -eu\n{}\n)", step_title(step), sent.text);
+            let _ = writeln!(
+                text,
+                "# {} ({again}at most {limit} s)\n( set -eu\n{}\n)",
+                step_title(step),
+                sent.text
+            );
         }
     }
     text

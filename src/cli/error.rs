@@ -134,7 +134,13 @@ mod tests {
     fn an_error_says_what_why_and_what_next() {
         let error =
             HostError { kind: HostErrorKind::HostKeyUnknown, message: "host key verification failed".into() };
-        let text = CliError::host(&HostName::new("etcd2"), &error).render(&Canvas { width: 72, colour: false });
-        insta::assert_snapshot!(text, @"");
+        let text =
+            CliError::host(&HostName::new("etcd2"), &error).render(&Canvas { width: 72, colour: false });
+        insta::assert_snapshot!(text, @r#"
+        error: etcd2 could not be used
+          because host key verification failed
+        hint: connect once with ssh and compare the key, or set `ssh: {
+              host_keys: accept-new }` in the inventory
+        "#);
     }
 }

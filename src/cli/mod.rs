@@ -67,7 +67,8 @@ Every command takes the inventory as its argument, from $KUBOARD_HA_INVENTORY, o
 
 /// Runs the command line of this process.
 pub fn run() -> Exit {
-    let codes = format!("{EXAMPLES}\n\nExit codes (of several, the first of 3, 4, 5, 10):\n{}", Exit::table());
+    let codes =
+        format!("{EXAMPLES}\n\nExit codes (of several, the first of 3, 4, 5, 10):\n{}", Exit::table());
     let parsed = Cli::command()
         .after_long_help(codes)
         .try_get_matches()

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
-use crate::inventory::{Inventory, refuse_published};
 use crate::inventory::model::SecretSource;
+use crate::inventory::{Inventory, refuse_published};
 use crate::resource::HostName;
 use crate::secret::{Fingerprint, Secret, SecretId};
 
@@ -195,14 +195,14 @@ mod tests {
         let mut inventory = single();
         inventory.kuboard.admin_password = Some(SecretSource::Env("ADMIN".into()));
         inventory.questdb.as_mut().unwrap().password = Some(SecretSource::File("/quest".into()));
-        inventory.hosts.get_mut(&host("box")).unwrap().ssh.sudo_password = Some(SecretSource::Env("SUDO".into()));
+        inventory.hosts.get_mut(&host("box")).unwrap().ssh.sudo_password =
+            Some(SecretSource::Env("SUDO".into()));
         inventory
     }
 
     #[test]
     fn values_are_read_and_one_line_end_is_dropped() {
-        let vault =
-            Made(BTreeMap::from([("ADMIN", &b"one"[..]), ("/quest", b"two \n"), ("SUDO", b"three")]));
+        let vault = Made(BTreeMap::from([("ADMIN", &b"one"[..]), ("/quest", b"two \n"), ("SUDO", b"three")]));
         let secrets = Secrets::read(&inventory(), &vault).unwrap();
         assert_eq!(secrets.supplied[&SecretId::new("questdb-password")].reveal(), "two ");
         assert_eq!(secrets.supplied[&SecretId::new("admin-password")].reveal(), "one");
@@ -217,7 +217,11 @@ mod tests {
         let vault = Made(BTreeMap::from([("ADMIN", &b"poison\npoison"[..]), ("SUDO", b"poison\x07")]));
         let error = Secrets::read(&inventory(), &vault).unwrap_err();
         assert_eq!(error.kind, Exit::Inventory);
-        insta::assert_snapshot!(error.report, @"");
+        insta::assert_snapshot!(error.report, @r#"
+        kuboard.admin_password: the environment variable ADMIN holds more than one line
+        questdb.password: the file /quest cannot be read: entity not found
+        ssh.sudo_password of box: the environment variable SUDO holds a control character
+        "#);
         assert!(!format!("{error:?}").contains("poison"));
     }
 

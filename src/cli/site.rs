@@ -64,9 +64,8 @@ impl Site {
             return Ok(wanted);
         }
         let all: Vec<&str> = self.inventory.hosts.keys().map(HostName::as_str).collect();
-        let close = all.iter().max_by(|a, b| {
-            strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name))
-        });
+        let close =
+            all.iter().max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
         let unknown = CliError::new(Exit::Usage, format!("the inventory has no host {name}"));
         Err(match close {
             Some(close) if strsim::jaro_winkler(close, name) > 0.8 => {

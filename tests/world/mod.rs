@@ -20,8 +20,8 @@ pub fn inventory(path: &Path) -> Inventory {
     let folder = path.parent().unwrap_or(Path::new("."));
     let read = |path: &Path| std::fs::read_to_string(path).map_err(|why| why.to_string());
     kuboard_ha::inventory::load(&text, &kuboard_ha::inventory::Context { folder, home: None, read: &read })
-    .unwrap_or_else(|problems| panic!("{}: {problems:#?}", path.display()))
-    .inventory
+        .unwrap_or_else(|problems| panic!("{}: {problems:#?}", path.display()))
+        .inventory
 }
 
 /// Freshly installed Debian 12 machines that answer, with a Docker package within reach and nothing else.

@@ -9,7 +9,7 @@ use crate::cli::exit::Exit;
 use crate::cli::output::console::Console;
 use crate::cli::output::document::{CheckDocument, CheckVerdict};
 use crate::cli::output::findings_view::findings_view;
-use crate::cli::output::text::{Tone, count};
+use crate::cli::output::text::{Tone, all_hosts_are, count};
 use crate::cli::site::{InventoryArg, Site};
 
 /// Validate the inventory, then look at the hosts: can this be built here?
@@ -41,14 +41,19 @@ pub(super) async fn run(args: &CheckArgs, global: &Global, console: &Console) ->
         return Ok(standing(&looked));
     }
     let canvas = console.canvas();
-    let hosts = count(looked.site.inventory.hosts.len(), "host");
+    let number = looked.site.inventory.hosts.len();
     let name = canvas.paint(Tone::Strong, cluster);
     let verdict = match document.verdict {
         CheckVerdict::Ready if looked.planning.plan.is_empty() => {
-            format!("{name}: {}; {hosts} are as the inventory asks.", canvas.paint(Tone::Good, "ready"))
+            let hosts = all_hosts_are(number);
+            format!("{name}: {}; {hosts} as the inventory asks.", canvas.paint(Tone::Good, "ready"))
         }
         CheckVerdict::Ready => {
-            format!("{name}: {}; {hosts} can become what the inventory asks.", canvas.paint(Tone::Good, "ready"))
+            let hosts = count(number, "host");
+            format!(
+                "{name}: {}; {hosts} can become what the inventory asks.",
+                canvas.paint(Tone::Good, "ready")
+            )
         }
         CheckVerdict::Blocked => format!("{name}: {}; see above.", canvas.paint(Tone::Bad, "blocked")),
         CheckVerdict::Unknown => {

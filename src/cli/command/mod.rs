@@ -122,7 +122,8 @@ fn load_facts(path: &Path) -> Result<Facts, CliError> {
 }
 
 fn save_facts(path: &Path, facts: &Facts) -> Result<(), CliError> {
-    let failed = || CliError::new(Exit::Unexpected, format!("the facts cannot be saved in {}", path.display()));
+    let failed =
+        || CliError::new(Exit::Unexpected, format!("the facts cannot be saved in {}", path.display()));
     let text = serde_json::to_string_pretty(facts).map_err(|error| failed().because(&error))?;
     std::fs::write(path, text).map_err(|error| failed().because(&error))
 }

@@ -139,7 +139,8 @@ impl Consent for Asking<'_> {
             Risk::Restart => true,
             Risk::Replace => {
                 self.feed.clear();
-                self.console.say("a member would be replaced or removed: that needs --yes without a terminal\n");
+                self.console
+                    .say("a member would be replaced or removed: that needs --yes without a terminal\n");
                 false
             }
         }

@@ -127,8 +127,9 @@ impl Console {
 
     /// Writes a document for programs, one line.
     pub fn document<T: Serialize>(&self, document: &T) -> Result<(), CliError> {
-        let text = serde_json::to_string(document)
-            .map_err(|error| CliError::new(Exit::Unexpected, "the result could not be written").because(&error))?;
+        let text = serde_json::to_string(document).map_err(|error| {
+            CliError::new(Exit::Unexpected, "the result could not be written").because(&error)
+        })?;
         self.result(&format!("{text}\n"))
     }
 
@@ -154,7 +155,11 @@ impl Console {
 
     /// Progress of a look at the hosts.
     pub fn look_feed(&self) -> Arc<Feed> {
-        if self.is_json() { Feed::start(Box::new(Plain::new(Box::new(std::io::sink()), 0, true))) } else { self.feed(None) }
+        if self.is_json() {
+            Feed::start(Box::new(Plain::new(Box::new(std::io::sink()), 0, true)))
+        } else {
+            self.feed(None)
+        }
     }
 
     fn feed(&self, renderer: Option<Box<dyn Renderer>>) -> Arc<Feed> {

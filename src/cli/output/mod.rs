@@ -10,6 +10,8 @@ pub mod outcome_view;
 pub mod plain;
 pub mod plan_view;
 pub mod report;
+#[cfg(test)]
+pub mod sample_plans;
 pub mod status_view;
 pub mod text;
 pub mod timings;

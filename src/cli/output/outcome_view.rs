@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::cli::converge::{Failure, UpOutcome, UpResult};
 use crate::cli::exit::Exit;
 use crate::cli::output::findings_view::findings_view;
-use crate::cli::output::text::{Canvas, Tone, count};
+use crate::cli::output::text::{Canvas, Tone, all_hosts_are, clean_line, count};
 use crate::cli::site::Site;
 use crate::facts::model::HostState;
 use crate::plan::model::{Finding, Severity};
@@ -108,8 +108,11 @@ pub fn outcome_view(site: &Site, outcome: &UpOutcome, took: &str, canvas: &Canva
     let again = format!("`kuboard-ha up {}`", site.name);
     match outcome.result {
         UpResult::Unchanged => {
-            let hosts = count(site.inventory.hosts.len(), "host");
-            format!("{cluster}: {}, {hosts} as the inventory asks ({took})\n", canvas.paint(Tone::Good, "nothing changed"))
+            let hosts = all_hosts_are(site.inventory.hosts.len());
+            format!(
+                "{cluster}: {}, {hosts} as the inventory asks ({took})\n",
+                canvas.paint(Tone::Good, "nothing changed")
+            )
         }
         UpResult::Converged => {
             let done = canvas.paint(Tone::Good, "stands");
@@ -124,11 +127,18 @@ pub fn outcome_view(site: &Site, outcome: &UpOutcome, took: &str, canvas: &Canva
                 .cloned()
                 .collect();
             let so_far = if outcome.changed == 0 { "nothing was changed".to_owned() } else { changed };
-            format!("{}{cluster}: {}; {so_far}\n", findings_view(&grave, canvas), canvas.paint(Tone::Bad, "blocked"))
+            format!(
+                "{}{cluster}: {}; {so_far}\n",
+                findings_view(&grave, canvas),
+                canvas.paint(Tone::Bad, "blocked")
+            )
         }
         UpResult::Declined => format!("{cluster}: not agreed to; nothing further was changed\n"),
         UpResult::Interrupted => {
-            format!("{cluster}: {}; {changed}, no step was left half done. {again} continues.\n", canvas.paint(Tone::Warn, "interrupted"))
+            format!(
+                "{cluster}: {}; {changed}, no step was left half done. {again} continues.\n",
+                canvas.paint(Tone::Warn, "interrupted")
+            )
         }
         UpResult::Failed => failed(site, outcome, canvas, &changed, &again),
         UpResult::NotConverged => not_converged(site, outcome, canvas, &changed),
@@ -137,11 +147,21 @@ pub fn outcome_view(site: &Site, outcome: &UpOutcome, took: &str, canvas: &Canva
 
 fn failed(site: &Site, outcome: &UpOutcome, canvas: &Canvas, changed: &str, again: &str) -> String {
     let failures = count(outcome.failures.len(), "step");
-    let mut text = format!("{}: {} {failures}; {changed}\n", site.inventory.cluster, canvas.paint(Tone::Bad, "failed at"));
+    let mut text = format!(
+        "{}: {} {failures}; {changed}\n",
+        site.inventory.cluster,
+        canvas.paint(Tone::Bad, "failed at")
+    );
     for failure in &outcome.failures {
-        let _ = writeln!(text, "  {}: {}: {}", failure.host, failure.step, failure.error);
+        let _ = writeln!(
+            text,
+            "  {}: {}: {}",
+            failure.host,
+            clean_line(&failure.step),
+            clean_line(&failure.error)
+        );
         for line in &failure.evidence {
-            let _ = writeln!(text, "    {}", canvas.paint(Tone::Dim, format!("| {line}")));
+            let _ = writeln!(text, "    {}", canvas.paint(Tone::Dim, format!("| {}", clean_line(line))));
         }
     }
     let _ = writeln!(text, "What was done stays. When the cause is gone, {again} continues.");
@@ -155,11 +175,16 @@ fn not_converged(site: &Site, outcome: &UpOutcome, canvas: &Canvas, changed: &st
         canvas.paint(Tone::Bad, "still different"),
         count(outcome.rounds as usize, "round"),
     );
-    let left = outcome.planning.plan.jobs.iter().flat_map(|job| job.steps.iter().map(|step| (&job.host, step)));
+    let left =
+        outcome.planning.plan.jobs.iter().flat_map(|job| job.steps.iter().map(|step| (&job.host, step)));
     for (host, step) in left.take(10) {
         let _ = writeln!(text, "  {host}: {} ({})", step_title(step), step.reason);
     }
-    let _ = writeln!(text, "Something else may be changing these hosts. `kuboard-ha plan {}` shows all of it.", site.name);
+    let _ = writeln!(
+        text,
+        "Something else may be changing these hosts. `kuboard-ha plan {}` shows all of it.",
+        site.name
+    );
     text
 }
 
@@ -182,11 +207,8 @@ fn next_steps(site: &Site) -> String {
     let password = match (&inventory.kuboard.admin_password, inventory.kuboard.hosts.first()) {
         (Some(_), _) | (None, None) => "the password is the one that you gave".to_owned(),
         (None, Some(host)) => {
-            let path = format!(
-                "/var/lib/kuboard-ha/{}/secrets/{}",
-                inventory.cluster,
-                SecretId::ADMIN_PASSWORD
-            );
+            let path =
+                format!("/var/lib/kuboard-ha/{}/secrets/{}", inventory.cluster, SecretId::ADMIN_PASSWORD);
             format!("root on {host} reads the first password in\n           {path}")
         }
     };

@@ -215,13 +215,30 @@ mod tests {
 
     #[test]
     fn one_line_for_each_thing_that_ended() {
-        insta::assert_snapshot!(lines(0, false), @"");
+        insta::assert_snapshot!(lines(0, false), @r#"
+        etcd1    start etcd.service (1.2 s)
+        etcd1    FAILED: etcd.start@etcd1 step 1: exit 1
+        etcd1    | bind: address\x1b[2J already in use
+        questdb  not reachable: timed out, trying again
+        "#);
     }
 
     #[test]
     fn quiet_tells_of_trouble_only_and_verbose_of_everything() {
-        insta::assert_snapshot!(lines(0, true), @"");
-        insta::assert_snapshot!(lines(2, false), @"");
+        insta::assert_snapshot!(lines(0, true), @r#"
+        etcd1    FAILED: etcd.start@etcd1 step 1: exit 1
+        etcd1    | bind: address\x1b[2J already in use
+        "#);
+        insta::assert_snapshot!(lines(2, false), @r#"
+                 run r1
+        etcd1    connected
+        etcd1    begins etcd.start@etcd1
+        etcd1    start etcd.service …
+        etcd1    start etcd.service (1.2 s)
+        etcd1    FAILED: etcd.start@etcd1 step 1: exit 1
+        etcd1    | bind: address\x1b[2J already in use
+        questdb  not reachable: timed out, trying again
+        "#);
     }
 
     #[test]

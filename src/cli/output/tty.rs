@@ -187,7 +187,12 @@ impl Renderer for Live {
                 }
                 if !cached || self.verbose > 0 {
                     let size = progress(*bytes, None);
-                    self.above(Tone::Good, "✓", "(here)", &format!("{artifact} downloaded and verified  {size}"));
+                    self.above(
+                        Tone::Good,
+                        "✓",
+                        "(here)",
+                        &format!("{artifact} downloaded and verified  {size}"),
+                    );
                 }
             }
             Event::UploadProgressed { host, artifact, done, total } => {
@@ -220,7 +225,10 @@ impl Renderer for Live {
                 let title = self.title(job, *step);
                 let text = clean_line(&format!("{title}: {error}"));
                 self.above(Tone::Bad, "✗", host.as_str(), &text);
-                for line in evidence.iter().flat_map(|line| clean(line).lines().map(str::to_owned).collect::<Vec<_>>()) {
+                for line in evidence
+                    .iter()
+                    .flat_map(|line| clean(line).lines().map(str::to_owned).collect::<Vec<_>>())
+                {
                     self.above(Tone::Dim, "│", "", &line);
                 }
                 self.idle(host, "failed");
