@@ -162,8 +162,8 @@ look_units() {
 		-p FragmentPath,InvocationID,ActiveEnterTimestampMonotonic,ExecMainStartTimestampMonotonic "$@" 2>/dev/null | body
 	section stamps
 	for unit in "$@"; do
-		if [ -f "/run/kuboard-ha/$CLUSTER/$unit" ]; then
-			printf '%s %s\n' "$unit" "$(cat "/run/kuboard-ha/$CLUSTER/$unit")"
+		if [ -f "/run/kuboard-ha.stamps/$CLUSTER/$unit" ]; then
+			printf '%s %s\n' "$unit" "$(cat "/run/kuboard-ha.stamps/$CLUSTER/$unit")"
 		fi
 	done | body
 }

@@ -1,5 +1,6 @@
 //! What is there: the model of observations, the pure parsers of what probes print, and the gathering itself.
 
+pub mod gather;
 pub mod look;
 pub mod model;
 pub mod probe;

@@ -295,9 +295,9 @@ stamp_unit() {
 		stamp_value=${stamp_value%% *}
 		stamp_keys="$stamp_keys${stamp_keys:++}${stamp_value:-absent}"
 	done
-	mkdir -p "/run/kuboard-ha/$CLUSTER"
+	mkdir -p "/run/kuboard-ha.stamps/$CLUSTER"
 	printf '%s %s\n' "$(systemctl show -p InvocationID --value "$stamp_name")" "$stamp_keys" \
-		>"/run/kuboard-ha/$CLUSTER/$stamp_name"
+		>"/run/kuboard-ha.stamps/$CLUSTER/$stamp_name"
 }
 
 # ---- containers
