@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use kuboard_ha::facts::model::{
-    Address, DirectoryFact, Facts, HostFacts, HostState, Mount, Observed, System,
+    Active, Address, DirectoryFact, Docker, Facts, HostFacts, HostState, Mount, Observed, System, UnitState,
 };
 use kuboard_ha::facts::service::{BalancerFacts, EtcdFacts, KuboardFacts, QuestdbFacts};
 use kuboard_ha::inventory::Inventory;
+use kuboard_ha::inventory::model::Packages;
 use kuboard_ha::plan::effects::effects;
 use kuboard_ha::plan::model::Planning;
 use kuboard_ha::resource::{Arch, HostName};
@@ -20,11 +21,12 @@ pub fn inventory(path: &Path) -> Inventory {
     let folder = path.parent().unwrap_or(Path::new("."));
     let read = |path: &Path| std::fs::read_to_string(path).map_err(|why| why.to_string());
     kuboard_ha::inventory::load(&text, &kuboard_ha::inventory::Context { folder, home: None, read: &read })
-    .unwrap_or_else(|problems| panic!("{}: {problems:#?}", path.display()))
-    .inventory
+        .unwrap_or_else(|problems| panic!("{}: {problems:#?}", path.display()))
+        .inventory
 }
 
-/// Freshly installed Debian 12 machines that answer, with a Docker package within reach and nothing else.
+/// Freshly installed Debian 12 machines that answer, with a Docker package within reach and nothing else but the
+/// engine where the inventory says that it is there.
 pub fn bare(inventory: &Inventory) -> Facts {
     let hosts = inventory
         .hosts
@@ -50,6 +52,7 @@ fn bare_host(inventory: &Inventory, name: &HostName) -> HostFacts {
         free_inodes: Some(1_000_000),
     };
     let serves = |hosts: &[HostName]| hosts.contains(name);
+    let engine = inventory.kuboard.docker == Packages::Present && serves(&inventory.kuboard.hosts);
     HostFacts {
         system: System {
             os: "debian".to_owned(),
@@ -74,9 +77,18 @@ fn bare_host(inventory: &Inventory, name: &HostName) -> HostFacts {
         directories: looks.directories.iter().map(|path| (path.clone(), None::<DirectoryFact>)).collect(),
         installs: looks.installs.iter().map(|path| (path.clone(), None)).collect(),
         users: looks.users.iter().map(|user| (user.clone(), false)).collect(),
-        units: looks.units.keys().map(|unit| (unit.clone(), None)).collect(),
+        units: looks
+            .units
+            .keys()
+            .map(|unit| {
+                let state = UnitState { active: Active::Active, enabled: true, ..UnitState::default() };
+                (unit.clone(), (engine && unit == "docker.service").then_some(state))
+            })
+            .collect(),
         sysctls: looks.sysctls.iter().map(|name| (name.clone(), "0".to_owned())).collect(),
-        docker: Observed::Known(None),
+        docker: Observed::Known(
+            engine.then(|| Docker { version: Some("20.10.24+dfsg1".to_owned()), ..Docker::default() }),
+        ),
         firewall: Observed::Known(None),
         etcd: serves(&inventory.etcd.hosts).then(|| EtcdFacts {
             running: Observed::Known(None),
