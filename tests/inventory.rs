@@ -1,6 +1,8 @@
 //! The samples under `inventories/` load; each file under `tests/inventory_cases/` tells exactly what the text
 //! beside it says. Drop in a file, run with `BLESS=1`, read what was written, commit both.
 
+#![expect(clippy::unwrap_used, reason = "what a test's helpers cannot read fails the test")]
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -34,6 +36,10 @@ fn yaml_files(folder: &Path) -> Vec<PathBuf> {
         entries.filter(|path| path.extension().is_some_and(|e| e == "yaml")).collect();
     files.sort();
     files
+}
+
+fn many(range: std::ops::Range<usize>, line: &dyn Fn(usize) -> String) -> String {
+    range.map(line).collect::<Vec<_>>().concat()
 }
 
 /// What a case's text holds: each problem or advice with its place, the underlined text and the hint.
@@ -146,10 +152,9 @@ fn the_bastion_sample_is_https_with_ldap() {
 
 #[test]
 fn a_bomb_is_refused_at_once() {
-    let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
-    for level in 1..30 {
-        bomb += &format!("a{level}: &a{level} [{}]\n", vec![format!("*a{}", level - 1); 9].join(", "));
-    }
+    let line =
+        |level: usize| format!("a{level}: &a{level} [{}]\n", vec![format!("*a{}", level - 1); 9].join(", "));
+    let bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned() + &many(1..30, &line);
     let start = Instant::now();
     let problems = load_at(root(), &bomb).unwrap_err();
     assert_eq!(problems[0].message, "anchors and aliases are not used in an inventory");
@@ -158,17 +163,16 @@ fn a_bomb_is_refused_at_once() {
 
 #[test]
 fn a_file_full_of_mistakes_is_told_soon() {
-    let many = |line: &dyn Fn(usize) -> String| (0..800).map(line).collect::<String>();
-    let hosts = many(&|i| format!("  h{i}: 10.0.{}.{}\n", i / 250, i % 250 + 1));
-    let names = many(&|i| format!("x{i}, "));
-    let keys = many(&|i| format!("unknown{i}: {i}\n"));
+    let hosts = many(0..800, &|i| format!("  h{i}: 10.0.{}.{}\n", i / 250, i % 250 + 1));
+    let names = many(0..800, &|i| format!("x{i}, "));
+    let keys = many(0..800, &|i| format!("unknown{i}: {i}\n"));
     let text = format!(
         "cluster: c\nhosts:\n{hosts}etcd: {{ hosts: [{names}] }}\nkuboard: {{ hosts: [h1] }}\n{keys}"
     );
     is_told_soundly(&text);
     assert!(load_at(root(), &text).unwrap_err().len() > 1600);
     // Larger still: refused as a whole.
-    let problems = load_at(root(), &(0..6000).map(|i| format!("k{i}: v\n")).collect::<String>()).unwrap_err();
+    let problems = load_at(root(), &many(0..6000, &|i| format!("k{i}: v\n"))).unwrap_err();
     assert_eq!(problems.len(), 1, "{problems:?}");
 }
 

@@ -231,7 +231,16 @@ pub(crate) fn secret(reading: Reading<'_>, node: &Node, path: &str) -> Option<Se
         return None;
     }
     let section = Section::open(reading, node, path);
-    let env = section.value("env", scalar::env_name);
+    let env = section.value("env", |text| Ok(text.to_owned())).filter(|name| {
+        let named = scalar::env_name(name).is_ok();
+        if !named {
+            // Perhaps the value itself.
+            let message = format!("{}: this cannot name an environment variable", title(path));
+            let hint = "the name of a variable that holds the value: letters, digits and `_`, no digit first";
+            reading.report.problem_with_secret(section.at("env"), message, hint);
+        }
+        named
+    });
     let file = section.value("file", |text| scalar::path(text).map(|text| reading.context.resolve(text)));
     let source = match (env, file) {
         (Some(_), Some(_)) => {
