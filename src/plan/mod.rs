@@ -6,6 +6,7 @@ pub mod draft;
 pub mod effects;
 pub mod model;
 pub mod order;
+pub mod preflight;
 pub mod secrets;
 
 use crate::facts::Facts;
