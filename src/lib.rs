@@ -1,5 +1,8 @@
 //! kuboard-ha turns bare Linux hosts into a highly available Kuboard.
 
+pub mod artifact;
+pub mod catalog;
+pub mod cli;
 pub mod event;
 pub mod facts;
 pub mod host;
@@ -9,3 +12,4 @@ pub mod render;
 pub mod resource;
 pub mod secret;
 pub mod services;
+pub mod status;

@@ -255,6 +255,28 @@ impl Artifact {
     pub fn title(&self) -> String {
         format!("{} {}", self.product, self.version)
     }
+
+    /// The source as shown to people: without user, password and query, which may hold a token.
+    pub fn shown_source(&self) -> String {
+        let Some((scheme, rest)) = self.source.split_once("://") else {
+            return self.source.clone();
+        };
+        let (rest, query) = match rest.find(['?', '#']) {
+            Some(end) => (&rest[..end], if rest[end..].starts_with('?') { "?***" } else { "" }),
+            None => (rest, ""),
+        };
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let (login, host) = match authority.rsplit_once('@') {
+            Some((_, host)) => ("***@", host),
+            None => ("", authority),
+        };
+        // `user:pa/ss@host` does not parse as an address: what looks like a port there is half a password.
+        let port = host.rsplit_once(':').map_or("", |(_, port)| port);
+        if !host.ends_with(']') && !port.bytes().all(|byte| byte.is_ascii_digit()) {
+            return format!("{scheme}://***");
+        }
+        format!("{scheme}://{login}{host}{path}{query}")
+    }
 }
 
 #[cfg(test)]
@@ -282,6 +304,20 @@ mod tests {
     #[test]
     fn plain_content_and_plain_text_have_one_key() {
         assert_eq!(Content::text("x").key(&BTreeMap::new()), ContentKey::of_text("x"));
+    }
+
+    #[test]
+    fn a_shown_source_holds_no_login_and_no_token() {
+        let shown = |source: &str| {
+            let (product, version) = ("etcd".into(), "3.5.6".into());
+            Artifact { product, version, source: source.into(), sha256: Sha256Digest::of(b"") }.shown_source()
+        };
+        assert_eq!(shown("https://host:8443/@scope/a.tar.gz"), "https://host:8443/@scope/a.tar.gz");
+        assert_eq!(shown("https://user:poison@host/a?sig=poison#x"), "https://***@host/a?***");
+        assert_eq!(shown("http://user:poi@son@[fd00::1]:80/a"), "http://***@[fd00::1]:80/a");
+        assert_eq!(shown("http://[fd00::1]/a"), "http://[fd00::1]/a");
+        assert_eq!(shown("http://user:poi/son@host/a"), "http://***");
+        assert_eq!(shown("/srv/etcd.tar.gz"), "/srv/etcd.tar.gz");
     }
 
     #[test]

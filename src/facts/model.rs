@@ -44,6 +44,9 @@ pub struct Facts {
     /// Fingerprints of the secrets that the user supplies, computed on this machine.
     #[serde(default)]
     pub supplied: BTreeMap<SecretId, Fingerprint>,
+    /// Hosts that the user leaves out of this run; they were not asked.
+    #[serde(default)]
+    pub without: BTreeSet<HostName>,
 }
 
 impl Facts {

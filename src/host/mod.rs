@@ -1,5 +1,14 @@
 //! Hosts as processes that can be started on them, and the resident shell that speaks through one.
 
+mod boot;
+pub mod cancel;
+pub mod fake;
+pub mod fleet;
+mod frame;
+pub mod local;
+pub mod session;
+pub mod ssh;
+
 use std::pin::Pin;
 
 use futures::future::BoxFuture;
@@ -54,8 +63,19 @@ pub enum HostErrorKind {
     SudoTty,
     /// The far shell did not speak our protocol.
     Protocol,
+    /// The host cannot do what every run needs: a full or read-only disk, a missing basic tool.
+    Broken,
+    /// A file arrived with another digest.
+    Damaged,
     /// Something on this machine: no ssh client, a bad configuration file.
     Local,
+}
+
+impl HostError {
+    /// An error of this kind.
+    pub fn new(kind: HostErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
 }
 
 impl HostErrorKind {

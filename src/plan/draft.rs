@@ -146,7 +146,7 @@ impl JobDraft<'_, '_> {
         self.draft.find(finding);
     }
 
-    /// Adds a step, whatever the facts say, and applies its effects.
+    /// Adds a step, whatever the facts say, and applies its effects. A host that was not seen gets no steps.
     pub fn step(
         &mut self,
         resource: ResourceId,
@@ -155,6 +155,9 @@ impl JobDraft<'_, '_> {
         risk: Risk,
         limit: Duration,
     ) -> &mut Self {
+        if self.host().is_none() {
+            return self;
+        }
         let step = Step { resource, action, reason, risk, limit };
         effects(&step, &self.job.host, self.draft.inventory, &mut self.draft.facts);
         self.job.steps.push(step);

@@ -4,20 +4,27 @@
 pub mod diff;
 pub mod draft;
 pub mod effects;
+pub mod lint;
 pub mod model;
 pub mod order;
 pub mod preflight;
+pub mod script;
 pub mod secrets;
+pub mod title;
 
-use crate::facts::Facts;
+use crate::facts::{Facts, HostState};
 use crate::inventory::Inventory;
 use crate::plan::draft::Draft;
-use crate::plan::model::Planning;
+use crate::plan::model::{Finding, Planning, Severity};
+use crate::resource::HostName;
 use crate::services::Service;
 
 /// What to do to make the hosts what the inventory says, given what was seen.
 pub fn plan(inventory: &Inventory, facts: &Facts) -> Planning {
     let mut draft = Draft::new(inventory, facts);
+    for (host, state) in &facts.hosts {
+        unseen(facts, host, state).into_iter().for_each(|finding| draft.find(finding));
+    }
     for service in Service::ALL {
         service.plan(&mut draft);
     }
@@ -25,4 +32,27 @@ pub fn plan(inventory: &Inventory, facts: &Facts) -> Planning {
     findings.sort();
     findings.dedup();
     Planning { plan: order::order(stages, jobs), findings }
+}
+
+/// What must be said of a host before any service looks at it.
+fn unseen(facts: &Facts, host: &HostName, state: &HostState) -> Option<Finding> {
+    match state {
+        HostState::Unreachable { .. } if facts.without.contains(host) => Some(
+            Finding::on(host, Severity::Warning, "host.left-out", format!("{host} is left out of this run."))
+                .hint("run up without --without when it is back"),
+        ),
+        HostState::Unreachable { why } => Some(
+            Finding::on(
+                host,
+                Severity::Unknown,
+                "host.unreachable",
+                format!("{host} cannot be reached: {why}."),
+            )
+            .hint(format!("mend the connection, or go on with the others: kuboard-ha up --without {host}")),
+        ),
+        HostState::Reached(seen) => seen.lease.as_ref().map(|holder| {
+            let message = format!("Another kuboard-ha is at work on {host}: {holder}.");
+            Finding::on(host, Severity::Warning, "host.busy", message).hint("wait until it has ended")
+        }),
+    }
 }

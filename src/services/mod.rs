@@ -27,6 +27,15 @@ pub enum Service {
     LoadBalancer,
 }
 
+/// Everything to look at on a host.
+pub fn looks(inventory: &Inventory, host: &HostName) -> Looks {
+    let mut looks = Looks::default();
+    for service in Service::ALL {
+        service.look(inventory, host, &mut looks);
+    }
+    looks
+}
+
 impl Service {
     /// Every service.
     pub const ALL: [Self; 4] = [Self::Etcd, Self::Questdb, Self::Kuboard, Self::LoadBalancer];

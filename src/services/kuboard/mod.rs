@@ -1,20 +1,17 @@
-//! kuboard: to be written by its owner.
+//! Kuboard: its replicas, one container a host, alike but for the address. They keep their state in the store and
+//! their audit log in a database; what a host itself needs is Docker, the image, and the secrets that all share.
 
-use crate::facts::look::Looks;
-use crate::facts::model::{Facts, HostFacts};
-use crate::inventory::Inventory;
-use crate::plan::draft::Draft;
-use crate::plan::model::Step;
-use crate::resource::HostName;
+mod check;
+mod content;
+mod docker;
+mod effects;
+mod look;
+mod names;
+mod plan;
+mod read;
+mod replica;
 
-/// Adds what the service looks at.
-pub fn look(_inventory: &Inventory, _host: &HostName, _looks: &mut Looks) {}
-
-/// Reads a probe's output.
-pub fn read(_name: &str, _output: &str, _facts: &mut HostFacts) {}
-
-/// Adds jobs and findings.
-pub fn plan(_draft: &mut Draft<'_>) {}
-
-/// What a step makes true.
-pub fn effects(_step: &Step, _host: &HostName, _inventory: &Inventory, _facts: &mut Facts) {}
+pub use effects::effects;
+pub use look::look;
+pub use plan::plan;
+pub use read::read;

@@ -1,0 +1,51 @@
+# What people and CI do with this repository. The lab's own commands: examples/lab/lab help
+.POSIX:
+.PHONY: help build demo demo-lab demo-down test lint install clean
+
+lab = examples/lab/lab
+binary = $${CARGO_TARGET_DIR:-target}/release/kuboard-ha
+
+help:
+	@echo 'make demo       build a highly available Kuboard on eight hosts of a lab on this machine (Debian 12, root or sudo)'
+	@echo 'make demo-down  remove that lab'
+	@echo 'make test       all tests, those on lab hosts included'
+	@echo 'make lint       format, clippy, shellcheck'
+	@echo 'make install    put kuboard-ha where cargo puts programs'
+	@echo 'make clean      remove every lab, its images and its cache'
+
+build:
+	cargo build --release --locked
+
+demo-lab:
+	@$(lab) prepare
+	@$(lab) boot --topology eight
+
+# The lab and the tool are made side by side.
+demo:
+	@$(MAKE) --no-print-directory -j 2 demo-lab build
+	@$(lab) inventory eight > "$$($(lab) dir)/inventory.yaml"
+	$(binary) up "$$($(lab) dir)/inventory.yaml"
+	@$(binary) status "$$($(lab) dir)/inventory.yaml"
+	@echo
+	@echo "Open http://$$(sed -n 's/^  address: //p' "$$($(lab) dir)/inventory.yaml")/ (a stand-in for Kuboard answers there)."
+	@echo "Play on: $(lab) help, $(binary) plan $$($(lab) dir)/inventory.yaml. The end: make demo-down"
+
+demo-down:
+	@$(lab) down --lab demo --images
+
+# Levels that need hosts find them through examples/lab/lab, each in a lab of its own name and subnet. Slow levels go below.
+test:
+	@$(lab) prepare --tests
+	cargo test --locked --no-fail-fast
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --locked --all-targets -- -D warnings
+	@command -v shellcheck > /dev/null || { echo 'shellcheck is missing: apt-get install shellcheck'; exit 1; }
+	shellcheck -x -a $(lab) examples/lab/recipes/* examples/lab/host/* .ci/run
+
+install:
+	cargo install --path . --locked
+
+clean:
+	@$(lab) clean

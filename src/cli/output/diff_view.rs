@@ -1,0 +1,92 @@
+//! Files before and after, secrets masked.
+
+use std::fmt::Write as _;
+
+use similar::{ChangeTag, TextDiff};
+
+use crate::cli::output::text::{Canvas, Tone, clean, names};
+use crate::facts::Facts;
+use crate::facts::model::{FileFact, FileState, Observed};
+use crate::plan::model::{Action, Job, Step};
+use crate::resource::HostName;
+
+/// A unified difference of every file that the jobs write; what several hosts share is shown once.
+pub fn diff_view(facts: &Facts, jobs: &[&Job], canvas: &Canvas) -> String {
+    let mut all: Vec<(Vec<&HostName>, FileDiff)> = Vec::new();
+    for (host, step) in jobs.iter().flat_map(|job| job.steps.iter().map(|step| (&job.host, step))) {
+        let Some(diff) = file_diff(facts, host, step, canvas) else {
+            continue;
+        };
+        match all.iter_mut().find(|(_, other)| *other == diff) {
+            Some((hosts, _)) => hosts.push(host),
+            None => all.push((vec![host], diff)),
+        }
+    }
+    all.into_iter().fold(String::new(), |mut text, (hosts, diff)| {
+        let title = canvas.paint(Tone::Strong, format!("{} {}", names(hosts), diff.title));
+        let _ = write!(text, "      {title}\n{}", diff.body);
+        text
+    })
+}
+
+#[derive(PartialEq, Eq)]
+struct FileDiff {
+    /// The path, and what has to be said about it.
+    title: String,
+    /// The lines.
+    body: String,
+}
+
+fn file_diff(facts: &Facts, host: &HostName, step: &Step, canvas: &Canvas) -> Option<FileDiff> {
+    let Action::WriteFile { path, content, .. } = &step.action else {
+        return None;
+    };
+    let fact = match facts.host(host).and_then(|host| host.files.get(path)) {
+        Some(Observed::Known(fact)) => fact.as_ref(),
+        _ => None,
+    };
+    let (before, note) = before(fact);
+    let after = clean(&content.masked());
+    let mut text = String::new();
+    let diff = TextDiff::from_lines(before.as_str(), after.as_str());
+    if diff.ratio() >= 1.0 {
+        text.push_str("      (same text; its mode, its owner or a secret differs)\n");
+    }
+    for group in diff.grouped_ops(2) {
+        if let (Some(first), Some(last)) = (group.first(), group.last()) {
+            let (old, new) = (
+                first.old_range().start..last.old_range().end,
+                first.new_range().start..last.new_range().end,
+            );
+            let place = format!("@@ -{},{} +{},{} @@", old.start + 1, old.len(), new.start + 1, new.len());
+            let _ = writeln!(text, "      {}", canvas.paint(Tone::Dim, place));
+        }
+        for change in group.iter().flat_map(|op| diff.iter_changes(op)) {
+            let (sign, tone) = match change.tag() {
+                ChangeTag::Delete => ("-", Some(Tone::Bad)),
+                ChangeTag::Insert => ("+", Some(Tone::Good)),
+                ChangeTag::Equal => (" ", None),
+            };
+            let line = format!("{sign}{}", change.value().trim_end_matches('\n'));
+            let _ = writeln!(text, "      {}", canvas.cell(tone, &line, 0));
+        }
+    }
+    Some(FileDiff { title: format!("{path}{note}"), body: text })
+}
+
+/// The text that is there, and what has to be said about it.
+fn before(fact: Option<&FileFact>) -> (String, &'static str) {
+    match fact {
+        None => (String::new(), " (new)"),
+        Some(FileFact { text: Some(text), state, .. }) => {
+            let note = match state {
+                FileState::Ours { intact: false, .. } => " (edited since it was written)",
+                FileState::Ours { .. } => "",
+                FileState::PackageDefault => " (now the distribution's)",
+                FileState::Foreign(_) => " (now somebody else's)",
+            };
+            (clean(text), note)
+        }
+        Some(FileFact { text: None, .. }) => (String::new(), " (what is there now was not read)"),
+    }
+}

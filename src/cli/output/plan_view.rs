@@ -1,0 +1,385 @@
+//! A plan as a colleague would explain it: what was found, then stage by stage what is done where, and why.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use crate::cli::output::diff_view::diff_view;
+use crate::cli::output::findings_view::findings_view;
+use crate::cli::output::text::{Canvas, Tone, all_hosts_are, clean_line, columns, count, names, wrap};
+use crate::facts::Facts;
+use crate::plan::model::{Job, JobId, Plan, Planning, Reason, Risk, Severity, Step};
+use crate::plan::title::step_title;
+use crate::resource::HostName;
+
+/// What the view is made from.
+#[derive(Clone, Copy)]
+pub struct PlanView<'a> {
+    /// The cluster's name.
+    pub cluster: &'a str,
+    /// What was planned.
+    pub planning: &'a Planning,
+    /// From what it was planned.
+    pub facts: &'a Facts,
+    /// Whether files are shown before and after.
+    pub diff: bool,
+}
+
+impl PlanView<'_> {
+    /// The text, ending with a line end.
+    pub fn render(&self, canvas: &Canvas) -> String {
+        let mut text = format!("{}\n", wrap(&self.summary(canvas), canvas.width).join("\n"));
+        let findings = findings_view(&self.planning.findings, canvas);
+        if !findings.is_empty() {
+            let _ = write!(text, "\n{findings}");
+        }
+        let plan = &self.planning.plan;
+        for stage in &plan.stages {
+            let jobs: Vec<&Job> = plan.jobs.iter().filter(|job| job.stage == stage.id).collect();
+            if !jobs.is_empty() {
+                let _ = write!(text, "\n{}\n", canvas.paint(Tone::Strong, &stage.title));
+                self.stage(&mut text, &jobs, canvas);
+            }
+        }
+        if !plan.is_empty() {
+            let busy: BTreeSet<_> = plan.jobs.iter().map(|job| &job.host).collect();
+            let idle: Vec<_> = self.facts.hosts.keys().filter(|host| !busy.contains(host)).collect();
+            if !idle.is_empty() {
+                let _ = write!(text, "\nNothing to do on {}.\n", names(idle));
+            }
+        }
+        text
+    }
+
+    fn summary(&self, canvas: &Canvas) -> String {
+        let plan = &self.planning.plan;
+        let hosts = count(self.facts.hosts.len(), "host");
+        let name = canvas.paint(Tone::Strong, self.cluster);
+        if self.planning.is_blocked() {
+            let grave = |severity| {
+                self.planning.findings.iter().filter(|finding| finding.severity == severity).count()
+            };
+            let (blocked, unknown) = (grave(Severity::Blocked), grave(Severity::Unknown));
+            let what = if blocked > 0 { count(blocked, "finding") } else { count(unknown, "open question") };
+            let below =
+                if plan.is_empty() { "" } else { " What could be planned without an answer follows." };
+            return format!(
+                "{name}: {} by {what}; `up` would change nothing on {hosts}.{below}",
+                canvas.paint(Tone::Bad, "blocked")
+            );
+        }
+        if plan.is_empty() {
+            let hosts = all_hosts_are(self.facts.hosts.len());
+            return format!("{name}: nothing to do, {hosts} as the inventory asks.");
+        }
+        let busy: BTreeSet<_> = plan.jobs.iter().map(|job| &job.host).collect();
+        let disturbing = match plan.risk() {
+            Risk::None => "nothing that runs is disturbed".to_owned(),
+            risk => canvas.paint(Tone::Warn, risk_words(plan, risk)),
+        };
+        format!("{name}: {} on {} of {hosts}; {disturbing}.", count(plan.step_count(), "step"), busy.len(),)
+    }
+
+    fn stage(&self, text: &mut String, jobs: &[&Job], canvas: &Canvas) {
+        let groups = group(jobs, &Order::of(&self.planning.plan));
+        let longest = groups.iter().flat_map(|group| &group.rows).map(|row| columns(&row.title)).max();
+        let column = longest.unwrap_or(0).min((canvas.width - 6) * 3 / 5);
+        let mut shown = "";
+        for group in &groups {
+            if group.place != shown {
+                let _ = writeln!(text, "  {}", wrap(&group.place, canvas.width - 2).join("\n  "));
+                shown = &group.place;
+            }
+            for row in &group.rows {
+                row.render(text, column, canvas);
+            }
+            if self.diff {
+                text.push_str(&diff_view(self.facts, &group.jobs, canvas));
+            }
+        }
+    }
+}
+
+fn risk_words(plan: &Plan, risk: Risk) -> String {
+    let steps = plan.jobs.iter().flat_map(|job| &job.steps).filter(|step| step.risk == risk).count();
+    match risk {
+        Risk::Replace => format!("{} or removes a member", count(steps, "step") + " replaces"),
+        _ => format!("running services are restarted or reloaded {}", times(steps)),
+    }
+}
+
+fn times(number: usize) -> String {
+    if number == 1 { "once".to_owned() } else { format!("{number} times") }
+}
+
+/// One step as it is shown.
+#[derive(PartialEq, Eq)]
+struct Row {
+    title: String,
+    reason: String,
+    mark: char,
+    risk: Risk,
+}
+
+impl Row {
+    fn of(step: &Step) -> Self {
+        let mark = match (&step.reason, step.risk) {
+            (_, Risk::Replace) => '!',
+            (Reason::Missing, _) => '+',
+            (Reason::Differs(_), _) => '~',
+            (Reason::Needed(_), _) => '·',
+        };
+        Self {
+            title: clean_line(&step_title(step)),
+            reason: clean_line(&step.reason.to_string()),
+            mark,
+            risk: step.risk,
+        }
+    }
+
+    fn render(&self, text: &mut String, column: usize, canvas: &Canvas) {
+        let mark = match self.mark {
+            '+' => canvas.paint(Tone::Good, "+"),
+            '~' => canvas.paint(Tone::Warn, "~"),
+            '!' => canvas.paint(Tone::Bad, "!"),
+            other => canvas.paint(Tone::Dim, other.to_string()),
+        };
+        let room = canvas.width - 6;
+        let title = match self.risk {
+            Risk::None => self.title.clone(),
+            Risk::Restart => canvas.paint(Tone::Warn, &self.title),
+            Risk::Replace => canvas.paint(Tone::Bad, &self.title),
+        };
+        let (wide, reason) = (columns(&self.title), columns(&self.reason));
+        let dim = |line: &str| canvas.paint(Tone::Dim, line);
+        if wide > column && wide + 2 + reason > room {
+            let _ = writeln!(text, "    {mark} {}", wrap(&title, room).join("\n        "));
+            for line in wrap(&self.reason, room - 2) {
+                let _ = writeln!(text, "        {}", dim(&line));
+            }
+            return;
+        }
+        let column = column.max(wide);
+        let mut lines = wrap(&self.reason, (room - column).saturating_sub(2).max(20)).into_iter();
+        let first = lines.next().unwrap_or_default();
+        let row = format!("    {mark} {}  {}", canvas.cell(None, &title, column), dim(&first));
+        let _ = writeln!(text, "{}", row.trim_end());
+        for line in lines {
+            let _ = writeln!(text, "{}{}", " ".repeat(column + 8), dim(&line));
+        }
+    }
+}
+
+/// Jobs of several hosts that show the same rows.
+struct Group<'a> {
+    what: &'a str,
+    jobs: Vec<&'a Job>,
+    rows: Vec<Row>,
+    place: String,
+}
+
+fn group<'a>(jobs: &[&'a Job], order: &Order<'a>) -> Vec<Group<'a>> {
+    let mut groups: Vec<Group<'a>> = Vec::new();
+    for job in jobs {
+        let rows: Vec<Row> = job.steps.iter().map(Row::of).collect();
+        let what = job.id.as_str().split('@').next().unwrap_or_default();
+        let twin = groups.iter_mut().find(|group| {
+            group.what == what && group.rows == rows && group.jobs.iter().all(|other| other.host != job.host)
+        });
+        match twin {
+            Some(group) => group.jobs.push(job),
+            None => groups.push(Group { what, jobs: vec![job], rows, place: String::new() }),
+        }
+    }
+    for group in &mut groups {
+        group.place = order.place(&group.jobs);
+    }
+    groups
+}
+
+/// Which jobs come after which, at any distance.
+struct Order<'a> {
+    before: BTreeMap<&'a JobId, BTreeSet<&'a JobId>>,
+}
+
+impl<'a> Order<'a> {
+    fn of(plan: &'a Plan) -> Self {
+        let mut before: BTreeMap<&JobId, BTreeSet<&JobId>> = BTreeMap::new();
+        for job in &plan.jobs {
+            let mut all: BTreeSet<&JobId> = job.after.iter().collect();
+            for direct in &job.after {
+                all.extend(before.get(direct).into_iter().flatten());
+            }
+            before.insert(&job.id, all);
+        }
+        Self { before }
+    }
+
+    /// `etcd1 etcd2 etcd3` where they run side by side, `etcd2, then etcd3, then etcd1` where one waits for the
+    /// other.
+    fn place(&self, jobs: &[&Job]) -> String {
+        let mut waves: Vec<Vec<&HostName>> = Vec::new();
+        let mut wave_of: BTreeMap<&JobId, usize> = BTreeMap::new();
+        for job in jobs {
+            let earlier = self.before.get(&job.id);
+            let wave = earlier
+                .into_iter()
+                .flatten()
+                .filter_map(|id| wave_of.get(id))
+                .max()
+                .map_or(0, |latest| latest + 1);
+            wave_of.insert(&job.id, wave);
+            if waves.len() <= wave {
+                waves.resize(wave + 1, Vec::new());
+            }
+            waves[wave].push(&job.host);
+        }
+        waves.iter().map(|hosts| names(hosts.iter())).collect::<Vec<_>>().join(", then ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::output::sample_plans::{blocked, fresh, rolling, with_env};
+    use crate::status::sample::{manual, well};
+
+    fn shown(planning: &Planning, width: usize, diff: bool) -> String {
+        let facts = with_env(well(&manual()));
+        PlanView { cluster: "kuboard", planning, facts: &facts, diff }
+            .render(&Canvas { width, colour: false })
+    }
+
+    #[test]
+    fn a_fresh_plan_tells_each_step_once_for_all_hosts_that_share_it() {
+        insta::assert_snapshot!(shown(&fresh(), 80, false), @r#"
+        kuboard: 22 steps on 5 of 8 hosts; nothing that runs is disturbed.
+
+        warning  inventory.yaml:12: etcd 3.5.6 has known defects that can lose data.
+                 [etcd.version-advised-against]
+                 hint: 3.5.21 is the latest of its line
+        note     High availability, more than three clusters and an audit history are
+                 features of Kuboard's paid licence; without one they end after the
+                 trial. [kuboard.licence]
+
+        etcd: the store
+          etcd1 etcd2 etcd3
+            + bring etcd 3.5.6 to the host                  missing
+            + install etcd 3.5.6 into /opt/kuboard-ha/etcd/3.5.6-4db32e3b  missing
+            + write /etc/etcd.env                           missing
+            + start etcd.service at boot from now on        missing
+            · start etcd.service (without waiting)          a member alone is never
+                                                            ready
+            · wait until every member is healthy            nothing else begins without
+                                                            quorum
+
+        Kuboard: the replicas
+          kuboard-1
+            + draw the secret sso-secret                 missing
+            + pull the image eipwork/kuboard:v3.5.2.9    missing
+          kuboard-2
+            + copy the secret sso-secret from kuboard-1  missing
+            + pull the image eipwork/kuboard:v3.5.2.9    missing
+
+        Nothing to do on lb-1 lb-2 questdb.
+        "#);
+        insta::assert_snapshot!(shown(&fresh(), 140, false), @r#"
+        kuboard: 22 steps on 5 of 8 hosts; nothing that runs is disturbed.
+
+        warning  inventory.yaml:12: etcd 3.5.6 has known defects that can lose data. [etcd.version-advised-against]
+                 hint: 3.5.21 is the latest of its line
+        note     High availability, more than three clusters and an audit history are features of Kuboard's paid licence; without one they end after
+                 the trial. [kuboard.licence]
+
+        etcd: the store
+          etcd1 etcd2 etcd3
+            + bring etcd 3.5.6 to the host                                 missing
+            + install etcd 3.5.6 into /opt/kuboard-ha/etcd/3.5.6-4db32e3b  missing
+            + write /etc/etcd.env                                          missing
+            + start etcd.service at boot from now on                       missing
+            · start etcd.service (without waiting)                         a member alone is never ready
+            · wait until every member is healthy                           nothing else begins without quorum
+
+        Kuboard: the replicas
+          kuboard-1
+            + draw the secret sso-secret                 missing
+            + pull the image eipwork/kuboard:v3.5.2.9    missing
+          kuboard-2
+            + copy the secret sso-secret from kuboard-1  missing
+            + pull the image eipwork/kuboard:v3.5.2.9    missing
+
+        Nothing to do on lb-1 lb-2 questdb.
+        "#);
+    }
+
+    #[test]
+    fn a_rolling_change_says_its_order() {
+        insta::assert_snapshot!(shown(&rolling(), 80, false), @r#"
+        kuboard: 6 steps on 3 of 8 hosts; running services are restarted or reloaded 3
+        times.
+
+        etcd: the store
+          etcd2, then etcd3, then etcd1
+            ~ write /etc/etcd.env   ETCD_SNAPSHOT_COUNT 10000 -> 50000
+            · restart etcd.service  so that it takes the new setting
+
+        Nothing to do on kuboard-1 kuboard-2 lb-1 lb-2 questdb.
+        "#);
+    }
+
+    #[test]
+    fn a_difference_shows_files_before_and_after_and_no_secret() {
+        insta::assert_snapshot!(shown(&rolling(), 100, true), @r#"
+        kuboard: 6 steps on 3 of 8 hosts; running services are restarted or reloaded 3 times.
+
+        etcd: the store
+          etcd2, then etcd3, then etcd1
+            ~ write /etc/etcd.env   ETCD_SNAPSHOT_COUNT 10000 -> 50000
+            · restart etcd.service  so that it takes the new setting
+              etcd2 etcd3 etcd1 /etc/etcd.env
+              @@ -1,3 +1,3 @@
+               ETCD_NAME=x
+              -ETCD_SNAPSHOT_COUNT=10000
+              +ETCD_SNAPSHOT_COUNT=50000
+               ETCD_INITIAL_CLUSTER_TOKEN=***
+
+        Nothing to do on kuboard-1 kuboard-2 lb-1 lb-2 questdb.
+        "#);
+    }
+
+    #[test]
+    fn a_blocked_plan_begins_with_what_blocks_it() {
+        insta::assert_snapshot!(shown(&blocked(), 80, false), @r#"
+        kuboard: blocked by 1 finding; `up` would change nothing on 8 hosts. What could
+        be planned without an answer follows.
+
+        blocked  etcd3: /var/lib/etcd holds the data of another cluster (id 9c2f).
+                 Starting on it would mix two clusters. [etcd.foreign-data]
+                 hint: if nobody needs it, move it aside on etcd3:
+                         mv /var/lib/etcd/member /var/lib/etcd-member.aside
+
+        etcd: the store
+          etcd1
+            ! remove the member etcd3  its disk was replaced
+
+        Nothing to do on etcd2 etcd3 kuboard-1 kuboard-2 lb-1 lb-2 questdb.
+        "#);
+    }
+
+    #[test]
+    fn an_empty_plan_is_one_line() {
+        insta::assert_snapshot!(shown(&Planning::default(), 80, false), @r#"
+        kuboard: nothing to do, all 8 hosts are as the inventory asks.
+        "#);
+    }
+
+    #[test]
+    fn no_line_is_wider_than_the_terminal() {
+        for planning in [fresh(), rolling(), blocked()] {
+            for width in [80, 140] {
+                for line in shown(&planning, width, false).lines() {
+                    assert!(columns(line) <= width, "{line}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Addresses and listening sockets.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::facts::model::{Address, Listener};
+
+/// Reads `ip -o addr show`; loopback and link-local addresses are left out.
+pub fn addresses(lines: &[&str]) -> Vec<Address> {
+    lines
+        .iter()
+        .filter_map(|line| {
+            let mut words = line.split_whitespace().skip(1);
+            let interface = words.next()?;
+            let family = words.next()?;
+            let (ip, prefix) = words.next()?.split_once('/')?;
+            let ip: IpAddr = ip.parse().ok()?;
+            let link_local = matches!(ip, IpAddr::V6(v6) if v6.segments()[0] & 0xffc0 == 0xfe80);
+            (family.starts_with("inet") && !ip.is_loopback() && !link_local).then_some(())?;
+            Some(Address { interface: interface.to_owned(), ip, prefix: prefix.parse().ok()? })
+        })
+        .collect()
+}
+
+/// Reads `ss -Hltnp`.
+pub fn listeners(lines: &[&str]) -> Vec<Listener> {
+    lines
+        .iter()
+        .filter_map(|line| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let (address, port) = words.get(3)?.rsplit_once(':')?;
+            let process = words.get(5..).map(|rest| rest.join(" ")).and_then(|rest| process(&rest));
+            Some(Listener { ip: ip(address)?, port: port.parse().ok()?, process })
+        })
+        .collect()
+}
+
+/// `0.0.0.0`, `*`, `[::]`, `127.0.0.1%lo`.
+fn ip(text: &str) -> Option<IpAddr> {
+    let bare = text.trim_start_matches('[').split([']', '%']).next()?;
+    match bare {
+        "*" | "::" => Some(IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
+        "0.0.0.0" => Some(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+        other => match other.parse().ok()? {
+            IpAddr::V6(v6) => Some(v6.to_ipv4_mapped().map_or(IpAddr::V6(v6), IpAddr::V4)),
+            v4 @ IpAddr::V4(_) => Some(v4),
+        },
+    }
+}
+
+/// `users:(("sshd",pid=12,fd=3))` as `sshd (12)`.
+fn process(text: &str) -> Option<String> {
+    let name = text.split('"').nth(1)?;
+    let pid: String = text.split("pid=").nth(1)?.chars().take_while(char::is_ascii_digit).collect();
+    Some(format!("{name} ({pid})"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_ip_addr() {
+        let found = addresses(&[
+            "1: lo    inet 127.0.0.1/8 scope host lo\\       valid_lft forever preferred_lft forever",
+            "2: eth0    inet 10.99.16.11/24 brd 10.99.16.255 scope global eth0\\       valid_lft forever",
+            "2: eth0    inet6 fe80::1/64 scope link \\       valid_lft forever preferred_lft forever",
+            "broken",
+        ]);
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].interface.as_str(), found[0].prefix), ("eth0", 24));
+    }
+
+    #[test]
+    fn reads_ss() {
+        let found = listeners(&[
+            "LISTEN 0      128          0.0.0.0:22         0.0.0.0:*    users:((\"sshd\",pid=45,fd=3))",
+            "LISTEN 0      4096    127.0.0.53%lo:53        0.0.0.0:*",
+            "LISTEN 0      4096               *:9003             *:*    users:((\"java\",pid=7,fd=1))",
+            "LISTEN 0      128             [::]:22            [::]:*    users:((\"sshd\",pid=45,fd=4))",
+        ]);
+        assert_eq!(found.len(), 4);
+        assert_eq!((found[0].port, found[0].process.as_deref()), (22, Some("sshd (45)")));
+        assert_eq!(found[1].ip.to_string(), "127.0.0.53");
+        assert!(found[2].ip.is_unspecified() && found[1].process.is_none());
+    }
+}

@@ -1,0 +1,121 @@
+//! The output of a look as facts about one host.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::facts::look::Looks;
+use crate::facts::model::{FileState, HostFacts, Observed};
+use crate::facts::probe::units::Configured;
+use crate::facts::probe::{Section, docker, files, firewall, network, sections, storage, system, units};
+use crate::resource::Sha256Digest;
+use crate::secret::{Fingerprint, SecretId};
+use crate::services::Service;
+
+/// Reads everything that a look printed. `complete` is false where the end is missing: the look was cut off.
+pub fn read(looks: &Looks, text: &str) -> (HostFacts, bool) {
+    let all = sections(text);
+    let lines = |name: &str| -> Vec<&str> {
+        all.iter().filter(|section| section.name == name).flat_map(|section| section.lines.clone()).collect()
+    };
+    let (system, clock) = system::system(&lines("system"));
+    let manifest = files::manifest(&lines("manifest"));
+    let looked: BTreeSet<&String> = looks.files.keys().chain(&looks.links).collect();
+    let (mut found, changed) = files::files(&lines("files"), looked, &manifest);
+    texts(&all, &mut found);
+    let keys = keys_on_disk(&found);
+    let configured = Configured { files: &looks.units, keys: &keys, changed: &changed, clock };
+    let mut facts = HostFacts {
+        system,
+        addresses: network::addresses(&lines("addresses")),
+        listeners: network::listeners(&lines("listeners")),
+        mounts: storage::mounts(&lines("mounts")),
+        packages: packages(looks, &lines("packages")),
+        links: files::links(&lines("links"), &looks.links),
+        directories: files::directories(&lines("directories"), &looks.directories),
+        installs: files::installs(&lines("installs"), &looks.installs, &manifest),
+        users: looks
+            .users
+            .iter()
+            .map(|user| (user.clone(), lines("users").contains(&user.as_str())))
+            .collect(),
+        units: units::units(&lines("units"), &lines("stamps"), &configured),
+        sysctls: pairs(&lines("sysctls")),
+        docker: Observed::Unknown("not looked at".to_owned()),
+        secrets: pairs(&lines("secrets"))
+            .into_iter()
+            .map(|(id, print)| (SecretId::new(&id), Fingerprint::observed(&print)))
+            .collect(),
+        clusters: lines("clusters").into_iter().map(str::to_owned).collect(),
+        staged: lines("staged").into_iter().filter_map(Sha256Digest::parse).collect(),
+        files: found,
+        manifest,
+        ..HostFacts::default()
+    };
+    for path in &looks.links {
+        // A link of ours is looked at as a link; only what is not a link can be somebody else's file there.
+        if facts.links.get(path).is_some_and(Option::is_some) {
+            facts.files.remove(path);
+        }
+    }
+    probes(&all, &mut facts);
+    (facts, all.last().is_some_and(|section| section.name == "end"))
+}
+
+fn probes(all: &[Section<'_>], facts: &mut HostFacts) {
+    for section in all.iter().filter(|section| section.name == "probe") {
+        match section.argument {
+            "docker" => facts.docker = docker::docker(&section.lines),
+            "firewall" => facts.firewall = firewall::firewall(&section.lines),
+            name => {
+                let output = section.lines.join("\n");
+                for service in Service::ALL {
+                    service.read(name, &output, facts);
+                }
+            }
+        }
+    }
+}
+
+fn texts(all: &[Section<'_>], found: &mut BTreeMap<String, Observed<Option<crate::facts::model::FileFact>>>) {
+    for section in all.iter().filter(|section| section.name == "text") {
+        if let Some(Observed::Known(Some(file))) = found.get_mut(section.argument) {
+            file.text = Some(section.lines.iter().map(|line| format!("{line}\n")).collect());
+        }
+    }
+}
+
+/// The key of what lies in each file: the recorded one while it is intact, else one that equals nothing.
+fn keys_on_disk(
+    found: &BTreeMap<String, Observed<Option<crate::facts::model::FileFact>>>,
+) -> BTreeMap<String, String> {
+    found
+        .iter()
+        .filter_map(|(path, file)| {
+            let key = match &file.known()?.as_ref()?.state {
+                FileState::Ours { recorded, intact: true } => recorded.to_string(),
+                FileState::Ours { .. } => "changed-by-hand".to_owned(),
+                FileState::PackageDefault => "package-default".to_owned(),
+                FileState::Foreign(digest) => digest.short().to_owned(),
+            };
+            Some((path.clone(), key))
+        })
+        .collect()
+}
+
+fn packages(looks: &Looks, lines: &[&str]) -> BTreeMap<String, Option<String>> {
+    let mut found: BTreeMap<String, Option<String>> =
+        looks.packages.iter().map(|name| (name.clone(), None)).collect();
+    for line in lines {
+        if let [name, version, "installed"] = line.split(' ').collect::<Vec<_>>().as_slice() {
+            found.insert((*name).to_owned(), Some((*version).to_owned()));
+        }
+    }
+    found
+}
+
+fn pairs(lines: &[&str]) -> BTreeMap<String, String> {
+    lines
+        .iter()
+        .filter_map(|line| line.split_once(' '))
+        .map(|(name, value)| (name.to_owned(), value.split_whitespace().collect::<Vec<_>>().join(" ")))
+        .collect()
+}

@@ -1,0 +1,65 @@
+//! What to look at, as one shell text for one host.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use crate::facts::look::Looks;
+use crate::plan::script::{procedure, quote};
+
+const FUNCTIONS: &str = include_str!("look.sh");
+const FIREWALL: &str = include_str!("probe/firewall.sh");
+
+/// The text; it needs the functions of `plan/steps.sh` before it. Probes that take time run beside each other.
+pub fn script(looks: &Looks) -> String {
+    let mut text = format!("{FUNCTIONS}\n");
+    for (index, probe) in looks.probes.iter().enumerate() {
+        let limit = probe.limit.as_secs().max(1);
+        let _ = writeln!(
+            text,
+            "probe_{index}() {{\nhttp_limit={limit}\n{}\n}}\nbeside {} probe_{index}",
+            procedure(&probe.procedure),
+            probe.procedure.name
+        );
+    }
+    if let Some(docker) = &looks.docker {
+        let _ = writeln!(
+            text,
+            "beside docker look_docker {} {}",
+            quote(&joined(&docker.containers)),
+            quote(&joined(&docker.images))
+        );
+    }
+    let _ = writeln!(text, "look_firewall() {{\n{FIREWALL}\n}}\nbeside firewall look_firewall");
+    text.push_str("look_system\nlook_network\nlook_state\n");
+    let files: BTreeSet<String> = looks.files.keys().chain(looks.links.iter()).cloned().collect();
+    for (function, names) in [
+        ("look_mounts", &looks.paths),
+        ("look_packages", &looks.packages),
+        ("look_files", &files),
+        ("look_links", &looks.links),
+        ("look_directories", &looks.directories),
+        ("look_installs", &looks.installs),
+        ("look_users", &looks.users),
+        ("look_units", &looks.units.keys().cloned().collect()),
+        ("look_sysctls", &looks.sysctls),
+    ] {
+        if !names.is_empty() {
+            let _ = writeln!(text, "{function}{}", words(names));
+        }
+    }
+    for (path, look) in &looks.files {
+        if !look.masked.iter().any(|name| name == "*") {
+            let _ = writeln!(text, "look_text {}{}", quote(path), words(&look.masked));
+        }
+    }
+    text.push_str("together\n");
+    text
+}
+
+fn joined(names: &BTreeSet<String>) -> String {
+    names.iter().map(String::as_str).collect::<Vec<_>>().join(" ")
+}
+
+fn words<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
+    names.into_iter().map(|name| format!(" {}", quote(name))).collect()
+}

@@ -1,0 +1,236 @@
+//! From a command line on a host to a shell that says `hello`: the constant bootstrap, sudo and its password.
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::watch;
+
+use super::frame::Frames;
+use super::session::{Pen, SessionOptions, Sudo};
+use super::{Cmd, Host, HostError, HostErrorKind, Process};
+use crate::plan::script::quote;
+
+/// The far side of a session.
+const SHELL: &str = include_str!("shell.sh");
+
+/// Read by `/bin/sh -c`, passed on by whatever login shell the user has: no quote, no newline, no `!`. It reads a size
+/// and so many bytes (`sh -s` would read ahead and swallow what belongs to the program), then becomes the program.
+const BOOTSTRAP: &str = concat!(
+    r"LC_ALL=C; export LC_ALL; PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH; ",
+    r#"exec 3>&1 4<&0 </dev/null >&2; printf "\nkuboard-ha hello 1\n" >&3; IFS= read -r n <&4 || exit 0; "#,
+    r##"p=$(dd bs="$n" count=1 iflag=fullblock <&4 2>/dev/null); case $p in *"#kuboard-ha end") eval "$p" ;; esac"##,
+);
+
+/// Gives the bootstrap, its `$0`, to a root shell; its `$1` is how sudo shall prompt. Whether the login is root, only
+/// the host knows for sure: `~/.ssh/config` may name the user.
+const BECOME_ROOT: &str =
+    r#"test "$(id -u)" = 0 || exec env LC_ALL=C sudo -S -p "$1" -- SHELL -c "$0"; exec SHELL -c "$0""#;
+
+/// The last line of every text sent: a text that was cut off lacks it.
+pub(super) const END: &str = "\n#kuboard-ha end\n";
+
+/// How much of what ssh and sudo say on standard error is kept.
+const STDERR_KEPT: usize = 8 * 1024;
+
+/// What the far side said on standard error, its last part.
+#[derive(Clone, Default)]
+pub(super) struct Stderr(Arc<Mutex<String>>);
+
+impl Stderr {
+    pub(super) fn text(&self) -> String {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).trim().to_owned()
+    }
+
+    fn add(&self, text: &str) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.push_str(text);
+        if kept.len() > STDERR_KEPT {
+            let cut = kept.ceil_char_boundary(kept.len() - STDERR_KEPT);
+            kept.drain(..cut);
+        }
+    }
+}
+
+/// A far shell that said `hello` and was given its program.
+pub(super) struct Booted {
+    pub(super) pen: Pen,
+    pub(super) frames: Frames,
+    pub(super) stderr: Stderr,
+}
+
+/// Starts the shell on a host, through sudo if asked, and sends it its program.
+pub(super) async fn boot(host: &dyn Host, options: &SessionOptions) -> Result<Booted, HostError> {
+    let mark = options.sudo.as_ref().map(|_| format!("[kuboard-ha {:016x}]", random()));
+    let shell = &options.interpreter;
+    let text = match &mark {
+        Some(mark) => format!("{shell} -c '{}' '{BOOTSTRAP}' '{mark}'", BECOME_ROOT.replace("SHELL", shell)),
+        None => format!("{shell} -c '{BOOTSTRAP}'"),
+    };
+    let Process { stdin, stdout, stderr } = host.spawn(&Cmd { text }).await?;
+    let mut pen: Pen = Some(stdin);
+    let mut frames = Frames::new(stdout);
+    let said = Stderr::default();
+    let (prompts, mut asked) = watch::channel(0);
+    let listener = tokio::spawn(listen(stderr, said.clone(), mark, prompts));
+
+    let deadline = tokio::time::sleep(options.patience);
+    tokio::pin!(deadline);
+    loop {
+        tokio::select! {
+            hello = frames.hello() => {
+                if hello? { break; }
+                // What explains the end may still be on its way.
+                let _ = tokio::time::timeout(Duration::from_secs(2), listener).await;
+                return Err(refused(&said.text(), options.sudo.as_ref()));
+            }
+            Ok(()) = asked.changed() => {
+                let times = *asked.borrow_and_update();
+                answer(times, &mut pen, options.sudo.as_ref()).await?;
+            }
+            () = &mut deadline => return Err(silent(&said.text(), options)),
+        }
+    }
+    let program = program(options)?;
+    write(&mut pen, format!("{}\n{program}", program.len()).as_bytes()).await?;
+    Ok(Booted { pen, frames, stderr: said })
+}
+
+/// Writes to the far side; an error means that the connection is gone.
+pub(super) async fn write(pen: &mut Pen, bytes: &[u8]) -> Result<(), HostError> {
+    let gone =
+        |why: String| HostError::new(HostErrorKind::Disconnected, format!("the connection ended: {why}"));
+    let Some(stdin) = pen else { return Err(gone("it was closed".into())) };
+    stdin.write_all(bytes).await.map_err(|error| gone(error.to_string()))?;
+    stdin.flush().await.map_err(|error| gone(error.to_string()))
+}
+
+fn program(options: &SessionOptions) -> Result<String, HostError> {
+    let state = options.state();
+    // Beside the stamps of running units, which outlive the run.
+    let work = format!("{}/.work-{}", options.run_root, options.cluster);
+    let names = [("CLUSTER", &options.cluster), ("RUN", &options.run), ("STATE", &state), ("WORK", &work)];
+    let mut text = String::new();
+    for (name, value) in names {
+        if !value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte)) {
+            return Err(HostError::new(HostErrorKind::Local, format!("{value} cannot name a {name}")));
+        }
+        text.push_str(&format!("{name}={}\n", quote(value)));
+    }
+    text.push_str(&format!("interpreter={}\n", quote(&options.interpreter)));
+    text.push_str(&format!("patience={}\n", options.watchdog.as_secs().max(1)));
+    text.push_str(&format!("runtime={}\n{SHELL}{END}", quote(&options.runtime)));
+    Ok(text)
+}
+
+/// Collects standard error and counts sudo's prompts, until its end.
+async fn listen(
+    mut from: std::pin::Pin<Box<dyn tokio::io::AsyncRead + Send>>,
+    said: Stderr,
+    mark: Option<String>,
+    prompts: watch::Sender<u32>,
+) {
+    let mut chunk = vec![0; 4096];
+    let mut unmatched = String::new();
+    while let Ok(size) = from.read(&mut chunk).await {
+        if size == 0 {
+            return;
+        }
+        let text = String::from_utf8_lossy(&chunk[..size]);
+        let Some(mark) = &mark else {
+            said.add(&text);
+            continue;
+        };
+        unmatched.push_str(&text);
+        while let Some(at) = unmatched.find(mark) {
+            said.add(&unmatched[..at]);
+            unmatched.drain(..at + mark.len());
+            prompts.send_modify(|times| *times += 1);
+        }
+        // The beginning of a mark may stand at the end of what came.
+        let held = (0..mark.len()).rev().find(|size| unmatched.ends_with(&mark[..*size])).unwrap_or(0);
+        let rest = unmatched.split_off(unmatched.len() - held);
+        said.add(&unmatched);
+        unmatched = rest;
+    }
+}
+
+/// Sudo prompted for the nth time.
+async fn answer(times: u32, pen: &mut Pen, sudo: Option<&Sudo>) -> Result<(), HostError> {
+    let password = sudo.and_then(|sudo| sudo.password.as_ref());
+    match (times, password) {
+        (1, Some(password)) => {
+            let line = format!("{}\n", password.reveal());
+            write(pen, line.as_bytes()).await
+        }
+        (_, Some(_)) => Err(HostError::new(HostErrorKind::Sudo, "sudo refused the password")),
+        (_, None) => Err(HostError::new(HostErrorKind::Sudo, "sudo wants a password and none was given")),
+    }
+}
+
+/// Why the far side ended before it said `hello`.
+fn refused(stderr: &str, sudo: Option<&Sudo>) -> HostError {
+    let last = last_lines(stderr, 3);
+    if sudo.is_some() && stderr.contains("sudo") {
+        let tty = ["must have a tty", "no tty present", "a terminal is required"];
+        let kind = if tty.iter().any(|words| stderr.contains(words)) {
+            HostErrorKind::SudoTty
+        } else {
+            HostErrorKind::Sudo
+        };
+        return HostError::new(kind, format!("sudo refused: {last}"));
+    }
+    if last.is_empty() {
+        return HostError::new(HostErrorKind::Disconnected, "the login ended before a shell had started");
+    }
+    HostError::new(HostErrorKind::Protocol, format!("no shell could be started: {last}"))
+}
+
+fn silent(stderr: &str, options: &SessionOptions) -> HostError {
+    let seconds = options.patience.as_secs();
+    let last = last_lines(stderr, 1);
+    if options.sudo.is_some() && !last.is_empty() {
+        // PAM may ask something that is no plain password prompt; nothing is ever sent to that.
+        let message = format!("sudo waits for an answer that cannot be given, after {seconds} s: {last}");
+        return HostError::new(HostErrorKind::Sudo, message);
+    }
+    let message = format!("no shell had started after {seconds} s; does a login script wait for input?");
+    HostError::new(HostErrorKind::Protocol, message)
+}
+
+/// The last lines of a text, joined.
+pub(super) fn last_lines(text: &str, count: usize) -> String {
+    let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    lines[lines.len().saturating_sub(count)..].join("; ")
+}
+
+/// A number that nobody on the host can guess beforehand.
+pub(super) fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bootstrap_survives_every_login_shell() {
+        for text in [BOOTSTRAP, BECOME_ROOT] {
+            assert!(!text.contains(['\'', '!', '\n']));
+            // fish reads \\ and \' within single quotes, nothing else.
+            assert!(!text.contains(r"\\"));
+        }
+    }
+
+    #[test]
+    fn a_prompt_is_told_from_other_words() {
+        let sudo = Some(Sudo { password: None });
+        let kind = |text| refused(text, sudo.as_ref()).kind;
+        assert_eq!(kind("sudo: sorry, you must have a tty to run sudo"), HostErrorKind::SudoTty);
+        assert_eq!(kind("ops is not in the sudoers file."), HostErrorKind::Sudo);
+        assert_eq!(kind("fish: Unknown command: sudo"), HostErrorKind::Sudo);
+        assert_eq!(refused("", None).kind, HostErrorKind::Disconnected);
+    }
+}

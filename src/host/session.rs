@@ -1,0 +1,522 @@
+//! A session: one resident shell on a host, one request at a time, and what each of them comes to.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::task::JoinHandle;
+
+use super::boot::{self, Booted, END, Stderr, last_lines};
+use super::cancel::Cancel;
+pub use super::frame::Frame;
+use super::frame::Frames;
+use super::{Host, HostError, HostErrorKind};
+use crate::plan::script::{JobScript, quote};
+use crate::resource::{HostName, Sha256Digest};
+use crate::secret::{Secret, SecretId};
+
+/// The way to the far shell; `None` once its input was closed.
+pub(super) type Pen = Option<Pin<Box<dyn AsyncWrite + Send>>>;
+
+/// What one look may print.
+const LARGEST_LOOK: usize = 4 * 1024 * 1024;
+
+/// How long past a limit kept by the host itself its answer is waited for.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// An idle shell that holds the lease is told this often that we are still here.
+const PING: Duration = Duration::from_secs(5);
+
+/// How to become root where the login is not.
+#[derive(Clone, Debug)]
+pub struct Sudo {
+    /// Sent only when sudo itself asks; `None` where it must not ask.
+    pub password: Option<Secret<String>>,
+}
+
+/// What a session needs to know before it begins.
+#[derive(Clone, Debug)]
+pub struct SessionOptions {
+    /// Become root through sudo where the login is not; `None` never does.
+    pub sudo: Option<Sudo>,
+    /// The cluster's name, `[a-z0-9-]`.
+    pub cluster: String,
+    /// The run's name, `[a-zA-Z0-9-]`.
+    pub run: String,
+    /// Shell functions that every look, guard and step finds defined.
+    pub runtime: String,
+    /// How long the shell may take to say `hello`, the login included.
+    pub patience: Duration,
+    /// How long a shell that holds the lease stays when it hears nothing.
+    pub watchdog: Duration,
+    /// Where state lies on hosts.
+    pub state_root: String,
+    /// Where work in progress lies on hosts: root-only, gone with a reboot.
+    pub run_root: String,
+    /// The far shell.
+    pub interpreter: String,
+}
+
+impl SessionOptions {
+    /// The options of a run on hosts as they are.
+    pub fn new(cluster: &str, run: &str, runtime: &str) -> Self {
+        Self {
+            sudo: None,
+            cluster: cluster.to_owned(),
+            run: run.to_owned(),
+            runtime: runtime.to_owned(),
+            patience: Duration::from_secs(20),
+            watchdog: Duration::from_secs(30),
+            state_root: "/var/lib/kuboard-ha".to_owned(),
+            run_root: "/run/kuboard-ha".to_owned(),
+            interpreter: "/bin/sh".to_owned(),
+        }
+    }
+
+    pub(super) fn state(&self) -> String {
+        format!("{}/{}", self.state_root, self.cluster)
+    }
+}
+
+/// How a job ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JobEnd {
+    /// Every step ended well.
+    Done,
+    /// A step failed; the later ones were not begun.
+    Failed {
+        /// Its index.
+        step: usize,
+        /// Its exit status; 124 where its time was up.
+        rc: i32,
+        /// What it printed, the last 64 KiB.
+        output: String,
+    },
+    /// A guard does not hold; nothing was begun.
+    Fenced {
+        /// Its title.
+        guard: String,
+        /// What it printed.
+        output: String,
+    },
+    /// Asked to stop, the shell ended before this step.
+    Stopped {
+        /// The first step that was not begun.
+        next: usize,
+    },
+}
+
+/// What a look came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// What the script printed.
+    pub text: String,
+    /// Its exit status; 124 where its time was up.
+    pub rc: i32,
+    /// Who else holds the lease.
+    pub holder: Option<Holder>,
+}
+
+/// Who holds a lease, as the holder wrote it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Holder {
+    /// The run's name; empty where it could not be read.
+    pub run: String,
+    /// `JOB/INDEX`, or `-` between jobs.
+    pub step: String,
+    /// When the step began, by the host's clock, seconds since the epoch.
+    pub since: u64,
+    /// How long the step may take, in seconds.
+    pub limit: u64,
+}
+
+impl Holder {
+    pub(super) fn parse(text: &str) -> Self {
+        let mut words = text.split(' ');
+        let mut word = || words.next().unwrap_or_default();
+        Self {
+            run: word().to_owned(),
+            step: word().to_owned(),
+            since: word().parse().unwrap_or_default(),
+            limit: word().parse().unwrap_or_default(),
+        }
+    }
+}
+
+/// The answer to a wish for the lease.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lease {
+    /// It is ours until the session and all it started have ended.
+    Leased,
+    /// It is another's.
+    Busy(Holder),
+}
+
+/// How the host's clock stands to ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clock {
+    /// The host's time less ours, in milliseconds.
+    pub offset_ms: i64,
+    /// The offset is this uncertain to either side.
+    pub doubt: Duration,
+}
+
+/// One resident root shell. Dropping it closes its input: a step in hand ends, no other begins.
+pub struct Session {
+    host: HostName,
+    state: String,
+    pen: Arc<Mutex<Pen>>,
+    frames: Frames,
+    stderr: Stderr,
+    pinger: Option<JoinHandle<()>>,
+    booted: (Instant, SystemTime),
+    clock: Option<Clock>,
+}
+
+impl Session {
+    /// Starts a shell on the host and sends it its program: one round trip, and sudo's login.
+    pub async fn open(host: &dyn Host, options: SessionOptions) -> Result<Self, HostError> {
+        let Booted { pen, frames, stderr } = boot::boot(host, &options).await?;
+        Ok(Self {
+            host: host.name().clone(),
+            state: options.state(),
+            pen: Arc::new(Mutex::new(pen)),
+            frames,
+            stderr,
+            pinger: None,
+            booted: (Instant::now(), SystemTime::now()),
+            clock: None,
+        })
+    }
+
+    /// The host.
+    pub fn host(&self) -> &HostName {
+        &self.host
+    }
+
+    /// Where the cluster's state lies on the host, an absolute path.
+    pub fn state(&self) -> &str {
+        &self.state
+    }
+
+    /// The host's clock against ours; known after the first request.
+    pub fn clock(&self) -> Option<Clock> {
+        self.clock
+    }
+
+    /// Runs a script that only looks, and gives what it printed. Creates nothing, needs no lease.
+    pub async fn gather(&mut self, script: &str, limit: Duration) -> Result<Look, HostError> {
+        let text = format!("{script}{END}");
+        let head = format!("gather {} {}\n{text}", seconds(limit), text.len());
+        let _turn = self.send(&head).await?;
+        let mut printed = String::new();
+        within(limit + GRACE, async {
+            loop {
+                match self.hear().await? {
+                    Frame::Output(line) if printed.len() + line.len() < LARGEST_LOOK => {
+                        printed.push_str(&line);
+                        printed.push('\n');
+                    }
+                    Frame::Output(_) => {
+                        return Err(self.confused("a look printed more than 4 MiB"));
+                    }
+                    Frame::Gathered(rc, holder) => return Ok((rc, holder)),
+                    other => return Err(self.unexpected(&other)),
+                }
+            }
+        })
+        .await
+        .map(|(rc, holder)| Look { text: printed, rc, holder })
+    }
+
+    /// Asks for the lease.
+    pub async fn lease(&mut self) -> Result<Lease, HostError> {
+        let turn = self.send("lease\n").await?;
+        let answer = within(GRACE, async {
+            match self.hear().await? {
+                Frame::Leased => Ok(Lease::Leased),
+                Frame::Busy(holder) => Ok(Lease::Busy(holder)),
+                other => Err(self.unexpected(&other)),
+            }
+        })
+        .await?;
+        drop(turn);
+        if answer == Lease::Leased && self.pinger.is_none() {
+            self.pinger = Some(tokio::spawn(ping(Arc::clone(&self.pen))));
+        }
+        Ok(answer)
+    }
+
+    /// Runs a job and tells each of its frames. When `cancel` is asked, the step in hand ends and the session
+    /// with it: what follows is only [`Session::close`].
+    pub async fn job(
+        &mut self,
+        script: &JobScript,
+        cancel: &Cancel,
+        tell: &mut (dyn FnMut(&Frame) + Send),
+    ) -> Result<JobEnd, HostError> {
+        let text = job_text(script);
+        let mut turn = self.send(&format!("job {} {}\n{text}", script.id, text.len())).await?;
+        let mut end = JobEnd::Done;
+        let mut printed = String::new();
+        let mut limit = GUARD * u32::try_from(script.guards.len()).unwrap_or(1) + GRACE;
+        loop {
+            let frame = tokio::select! {
+                frame = within(limit, self.hear()) => frame?,
+                () = cancel.cancelled(), if turn.is_some() => {
+                    *turn = None;
+                    continue;
+                }
+            };
+            tell(&frame);
+            match frame {
+                Frame::Begin(step) => {
+                    printed.clear();
+                    limit = script.steps.get(step).map_or(GRACE, |step| step.limit + GRACE);
+                }
+                Frame::Output(line) => {
+                    printed.push_str(&line);
+                    printed.push('\n');
+                }
+                Frame::End(step, rc, _) => {
+                    limit = GRACE;
+                    if rc != 0 {
+                        end = JobEnd::Failed { step, rc, output: std::mem::take(&mut printed) };
+                    }
+                }
+                Frame::Fenced(guard) => {
+                    let guard = script.guards.get(guard).map_or_else(String::new, |guard| guard.0.clone());
+                    end = JobEnd::Fenced { guard, output: std::mem::take(&mut printed) };
+                }
+                Frame::Stopped(next) => end = JobEnd::Stopped { next },
+                Frame::Done => return Ok(end),
+                other => return Err(self.unexpected(&other)),
+            }
+        }
+    }
+
+    /// The value of a secret that lies on the host; `None` where it does not.
+    pub async fn read_secret(&mut self, id: &SecretId) -> Result<Option<Secret<String>>, HostError> {
+        let _turn = self.send(&format!("read {id}\n")).await?;
+        within(GRACE, async {
+            match self.hear().await? {
+                Frame::Value(None) => Ok(None),
+                Frame::Value(Some(size)) if size <= LARGEST_LOOK => {
+                    let value = String::from_utf8(self.frames.bytes(size).await?)
+                        .map_err(|_| self.confused(&format!("the secret {id} is not text")))?;
+                    Ok(Some(Secret::new(value)))
+                }
+                Frame::Value(Some(_)) => Err(self.confused(&format!("the secret {id} is too long"))),
+                other => Err(self.unexpected(&other)),
+            }
+        })
+        .await
+    }
+
+    /// Sends the value of a secret ahead of the step that keeps it.
+    pub async fn put_secret(&mut self, id: &SecretId, value: &Secret<String>) -> Result<(), HostError> {
+        let value = value.reveal();
+        let _turn = self.send(&format!("secret {id} {}\n{value}", value.len())).await?;
+        within(GRACE, async {
+            match self.hear().await? {
+                Frame::Kept => Ok(()),
+                other => Err(self.unexpected(&other)),
+            }
+        })
+        .await
+    }
+
+    /// Writes a file of `size` bytes to an absolute `path`, in place only once its digest was found right on the
+    /// host's disk. `progress` is told the bytes sent so
+    /// far. Nothing is sent where that file already is.
+    pub async fn receive(
+        &mut self,
+        path: &str,
+        size: u64,
+        sha256: &Sha256Digest,
+        from: &mut (dyn AsyncRead + Send + Unpin),
+        progress: &mut (dyn FnMut(u64) + Send),
+    ) -> Result<(), HostError> {
+        // The host reads a file once to take its digest: slow disks manage 20 MB/s.
+        let reading = Duration::from_secs(60 + size / 20_000_000);
+        let turn = self.send(&format!("holds {sha256} {path}\n")).await?;
+        match within(reading, self.hear()).await? {
+            Frame::Received => {
+                progress(size);
+                return Ok(());
+            }
+            Frame::Absent => drop(turn),
+            other => return Err(self.unexpected(&other)),
+        }
+        let mut turn = self.send(&format!("receive {size} {sha256} {path}\n")).await?;
+        let mut sent = 0;
+        let mut chunk = vec![0; 256 * 1024];
+        while sent < size {
+            let got = from.read(&mut chunk).await.map_err(|error| local(&error.to_string()))?;
+            let got = got.min(usize::try_from(size - sent).unwrap_or(usize::MAX));
+            if got == 0 {
+                *turn = None;
+                return Err(local(&format!("the file to send ended after {sent} of {size} bytes")));
+            }
+            // The far side speaks before the end only to say that it cannot go on.
+            tokio::select! {
+                wrote = within(GRACE * 3, boot::write(&mut turn, &chunk[..got])) => {
+                    if let Err(error) = wrote {
+                        return Err(self.last_words(error).await);
+                    }
+                }
+                frame = self.hear() => return Err(self.unexpected(&frame?)),
+            }
+            sent += got as u64;
+            progress(sent);
+        }
+        match within(reading, self.hear()).await? {
+            Frame::Received => Ok(()),
+            Frame::Damaged(found) => Err(HostError::new(
+                HostErrorKind::Damaged,
+                format!("{path} arrived on {} with the digest {found}, expected {sha256}", self.host),
+            )),
+            other => Err(self.unexpected(&other)),
+        }
+    }
+
+    /// Ends the shell and waits for its word that all it did was told.
+    pub async fn close(mut self) -> Result<(), HostError> {
+        if let Some(pinger) = self.pinger.take() {
+            pinger.abort();
+        }
+        *self.pen.lock().await = None;
+        within(GRACE, async {
+            loop {
+                match self.next().await? {
+                    Frame::Bye => return Ok(()),
+                    Frame::Broken(why) => return Err(self.broken(&why)),
+                    _ => {}
+                }
+            }
+        })
+        .await
+    }
+
+    /// Takes the turn and sends a request. The guard is held until the answer is complete: nothing else, no ping
+    /// either, may reach a shell that is not listening.
+    async fn send(&mut self, request: &str) -> Result<OwnedMutexGuard<Pen>, HostError> {
+        let mut turn = Arc::clone(&self.pen).lock_owned().await;
+        // A shell that reads a text answers nothing while it reads, so writing first cannot wedge.
+        match within(GRACE * 3, boot::write(&mut turn, request.as_bytes())).await {
+            Ok(()) => Ok(turn),
+            Err(error) => Err(self.last_words(error).await),
+        }
+    }
+
+    /// The next frame that answers a request.
+    async fn hear(&mut self) -> Result<Frame, HostError> {
+        loop {
+            match self.next().await? {
+                Frame::Pong => {}
+                Frame::Ready(stamp) => self.clock = clock(&stamp, self.booted),
+                Frame::Broken(why) => return Err(self.broken(&why)),
+                Frame::Bye => return Err(self.ended("the shell ended before it had answered")),
+                frame => return Ok(frame),
+            }
+        }
+    }
+
+    async fn next(&mut self) -> Result<Frame, HostError> {
+        match self.frames.next().await {
+            Ok(Some(frame)) => Ok(frame),
+            Ok(None) => Err(self.ended("the connection ended")),
+            Err(error) => Err(self.ended(&error.message)),
+        }
+    }
+
+    /// Why writing failed: the far side may have said it before it went.
+    async fn last_words(&mut self, error: HostError) -> HostError {
+        match tokio::time::timeout(Duration::from_secs(2), self.hear()).await {
+            Ok(Err(said)) if said.kind != HostErrorKind::Disconnected => said,
+            _ => error,
+        }
+    }
+
+    fn broken(&self, why: &str) -> HostError {
+        HostError::new(HostErrorKind::Broken, format!("{}: {why}", self.host))
+    }
+
+    fn ended(&self, what: &str) -> HostError {
+        let stderr = last_lines(&self.stderr.text(), 2);
+        let colon = if stderr.is_empty() { "" } else { ": " };
+        HostError::new(HostErrorKind::Disconnected, format!("{}: {what}{colon}{stderr}", self.host))
+    }
+
+    fn confused(&self, what: &str) -> HostError {
+        HostError::new(HostErrorKind::Protocol, format!("{}: {what}", self.host))
+    }
+
+    fn unexpected(&self, frame: &Frame) -> HostError {
+        self.confused(&format!("the shell said {frame:?} out of turn"))
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let Some(pinger) = &self.pinger {
+            pinger.abort();
+        }
+    }
+}
+
+/// How long a guard may take; it only looks.
+const GUARD: Duration = Duration::from_secs(30);
+
+fn job_text(script: &JobScript) -> String {
+    let mut text = String::new();
+    for (index, (_, test)) in script.guards.iter().enumerate() {
+        text.push_str(&format!("guard {index} {} {}\n", seconds(GUARD), quote(test)));
+    }
+    for (index, step) in script.steps.iter().enumerate() {
+        text.push_str(&format!("step {index} {} {}\n", seconds(step.limit), quote(&step.text)));
+    }
+    text + END
+}
+
+/// Whole seconds, rounded up: what every `timeout` understands.
+fn seconds(limit: Duration) -> u64 {
+    (limit.as_secs() + u64::from(limit.subsec_nanos() > 0)).max(1)
+}
+
+async fn ping(pen: Arc<Mutex<Pen>>) {
+    loop {
+        tokio::time::sleep(PING).await;
+        if boot::write(&mut *pen.lock().await, b"ping\n").await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn within<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, HostError>>,
+) -> Result<T, HostError> {
+    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+        let message = format!("no answer within {} s; what runs there may still run", limit.as_secs());
+        Err(HostError::new(HostErrorKind::Disconnected, message))
+    })
+}
+
+fn local(what: &str) -> HostError {
+    HostError::new(HostErrorKind::Local, what)
+}
+
+/// The shell read its clock somewhere between our sending its program and our hearing of it.
+fn clock(stamp: &str, (sent, sent_at): (Instant, SystemTime)) -> Option<Clock> {
+    let digits: String = stamp.chars().take_while(char::is_ascii_digit).collect();
+    let number: i64 = digits.parse().ok()?;
+    let host_ms = if digits.len() > 15 { number / 1_000_000 } else { number.checked_mul(1000)? };
+    let trip = sent.elapsed();
+    let ours = sent_at.duration_since(UNIX_EPOCH).ok()? + trip / 2;
+    let ours_ms = i64::try_from(ours.as_millis()).ok()?;
+    let coarse = if digits.len() > 15 { Duration::ZERO } else { Duration::from_secs(1) };
+    Some(Clock { offset_ms: host_ms - ours_ms, doubt: trip / 2 + coarse })
+}

@@ -1,0 +1,264 @@
+# The far side of a session: what the bootstrap (boot.rs) evaluates on a host. POSIX sh; runs under dash, bash and
+# busybox ash. Before it stand assignments: CLUSTER RUN STATE WORK (as plan/steps.sh knows them), interpreter, runtime.
+#
+# File descriptors: 3 carries frames to the controller, 4 requests from it, 9 holds the lease. Steps get none of 3
+# and 4, so nothing they print can pass for a frame; they inherit 9, so the lease lasts until the last of them ends.
+# Every frame is a line of its own with an empty line before it: output may end without a newline.
+
+leased='' idle='' stopping='' gone='' dog='' listener=''
+end='#kuboard-ha end'
+# A step's shell: its text comes over standard input, neither in argv (128 KiB, and visible) nor in a file.
+runner='text=$(cat); exec </dev/null; eval "$text"'
+
+say() { printf '\n%s\n' "$*" >&3 2>/dev/null || leave; }
+
+# Says why this shell cannot go on, and ends it.
+broken() { say "broken $*"; leave; }
+
+# Ends this shell between steps.
+leave() {
+    trap '' TERM HUP PIPE
+    release
+    exit 0
+}
+
+# Unlocking gives the lease back even if something that a step left behind still holds the descriptor; a shell that
+# is killed does not get here, and then the lease waits for its orphans.
+release() {
+    [ -z "$dog" ] || kill -9 "$dog" 2>/dev/null
+    [ -z "$listener" ] || kill -9 "$listener" 2>/dev/null
+    if [ -n "$leased" ]; then
+        rm -rf "$WORK"
+        flock -u 9
+    fi
+    leased=''
+}
+
+# Ends a child of this shell's own. Not with TERM: a child just forked still has our handler, and would miss it.
+put_down() {
+    kill -9 "$1"
+    wait "$1"
+} 2>/dev/null
+
+# Seconds since the epoch, without a process.
+now() { read -r up _ </proc/uptime; now=$((booted + ${up%.*})); }
+
+# Reads a text of $1 bytes. dd reads no byte too many; a shorter text lacks the last line: the controller is gone.
+take() {
+    taken=$(dd bs="$1" count=1 iflag=fullblock <&4 2>/dev/null)
+    case $taken in *"$end") ;; *) leave ;; esac
+}
+
+# Runs the text $2 for at most $1 seconds, with all it starts; 124 says that the time was up.
+limited() {
+    printf '%s\n' "$prelude" "$runtime" "$2" |
+        timeout -k 5 "$1" $interpreter -c "$runner" kuboard-ha 3>&- 4<&-
+}
+
+# What every text finds set, quoted by the controller.
+prelude="CLUSTER='$CLUSTER' RUN='$RUN' STATE='$STATE' WORK='$WORK'
+unchanged() { echo no >\"\$WORK/changed\"; }"
+
+# gather LIMIT SIZE: looks, and needs neither a lease nor a place to write.
+gather() {
+    take "$2"
+    code=$({ { limited "$1" "$taken" 8>&- 9>&-; echo "$?" >&8; } | sed 's/^/|/' >&3; } 8>&1)
+    say "gathered $code $(holder)"
+}
+
+# Who holds the lease: RUN STEP SINCE LIMIT, or nothing. Creates nothing, and holds it for no longer than it takes.
+holder() {
+    [ -z "$leased" ] && [ -e "$STATE/lease" ] || return 0
+    (exec 8<"$STATE/lease" && ! flock -s -n 8) 2>/dev/null && cat "$STATE/holder" 2>/dev/null
+}
+
+# Writes who holds the lease, for others to read.
+hold() {
+    now
+    printf '%s %s %s %s\n' "$RUN" "$1" "$now" "$2" >"$STATE/holder"
+}
+
+# lease: takes it, or says who has it.
+lease() {
+    if [ -z "$leased" ]; then
+        command -v flock >/dev/null || broken "flock is missing: install util-linux"
+        command -v timeout >/dev/null || broken "timeout is missing: install coreutils"
+        (umask 077 && mkdir -p "$STATE" && : >>"$STATE/lease") || broken "cannot write to $STATE"
+        exec 9>>"$STATE/lease"
+        # Somebody who looks holds it for a moment; hence the second try.
+        if ! flock -n 9 && ! { sleep 0.2 && flock -n 9; }; then
+            exec 9>&-
+            say "busy $(cat "$STATE/holder" 2>/dev/null)"
+            return
+        fi
+        leased=yes
+        # Whatever a killed shell left there is nobody's now.
+        (umask 077 && rm -rf "$WORK" && mkdir -p "$WORK") || broken "cannot write to $WORK"
+        hold - 0
+    fi
+    say leased
+}
+
+# job ID SIZE: the text calls guard and step in turn.
+job() {
+    take "$2"
+    [ -n "$leased" ] || broken "a job without a lease"
+    job=$1 over=''
+    : >"$WORK/stop"
+    # Nothing is sent during a job, so whatever comes, end of input above all, means: stop after this step.
+    { read -r _ <&4; echo yes >"$WORK/stop"; } 3>&- 9>&- &
+    listener=$!
+    eval "$taken"
+    put_down "$listener"
+    listener=''
+    if [ -s "$WORK/stop" ]; then stopping=yes; fi
+    hold - 0
+    say "done $job"
+}
+
+# Sends what a step printed: at most the last 64 KiB.
+tell() { [ ! -s "$WORK/output" ] || tail -c 65536 "$WORK/output" | sed 's/^/|/' >&3; }
+
+# guard INDEX LIMIT TEXT: what must hold before the job's first step.
+guard() {
+    [ -z "$over" ] || return 0
+    limited "$2" "set -eu
+$3" >"$WORK/output" 2>&1
+    code=$?
+    [ "$code" != 0 ] || return 0
+    over=yes
+    tell
+    say "fenced $1"
+}
+
+# step INDEX LIMIT TEXT: begin is written before anything is done, so a controller that has vanished stops the
+# shell exactly here.
+step() {
+    [ -z "$over" ] || return 0
+    if [ -s "$WORK/stop" ] || [ -n "$stopping" ]; then
+        over=yes
+        say "stopped $1"
+        return 0
+    fi
+    hold "$job/$1" "$2"
+    say "begin $1"
+    : >"$WORK/changed"
+    limited "$2" "set -eu
+$3" >"$WORK/output" 2>&1
+    code=$?
+    # timeout kills itself with what ignored its first signal.
+    now
+    if [ "$code" = 137 ]; then read -r _ _ since _ <"$STATE/holder"; [ $((now - since)) -lt "$2" ] || code=124; fi
+    changed=yes
+    [ ! -s "$WORK/changed" ] || changed=no
+    tell
+    say "end $1 $code $changed"
+    [ "$code" = 0 ] || over=yes
+}
+
+# read SECRET: its size in bytes and the bytes themselves; -1 where it is not.
+give() {
+    if [ -f "$STATE/secrets/$1" ]; then
+        say "value $(wc -c <"$STATE/secrets/$1")"
+        cat "$STATE/secrets/$1" >&3
+    else
+        say 'value -1'
+    fi
+}
+
+# secret ID SIZE: kept root-only in memory-backed storage, until a step puts it where it belongs.
+keep() {
+    [ -n "$leased" ] || broken "a secret without a lease"
+    (umask 077 && dd bs="$2" count=1 iflag=fullblock <&4 >"$WORK/secret.$1" 2>/dev/null) ||
+        broken "cannot write to $WORK"
+    [ "$(wc -c <"$WORK/secret.$1")" -eq "$2" ] || leave
+    say kept
+}
+
+# holds SHA256 PATH: whether that file is already there.
+holds() {
+    sum=''
+    [ ! -f "$2" ] || sum=$(sha256sum <"$2")
+    if [ "${sum%% *}" = "$1" ]; then say received; else say absent; fi
+}
+
+# receive SIZE SHA256 PATH: the bytes, checked as they lie on the disk, in place only when they are right.
+receive() {
+    part=$3.$$.part
+    (umask 077 && mkdir -p "${3%/*}" && : >"$part") || broken "cannot write to ${3%/*}"
+    if ! {
+        { [ "$1" -lt 65536 ] || dd bs=65536 count="$(($1 / 65536))" iflag=fullblock 2>/dev/null; } &&
+            { [ "$(($1 % 65536))" -eq 0 ] || dd bs="$(($1 % 65536))" count=1 iflag=fullblock 2>/dev/null; }
+    } <&4 >"$part"; then
+        free=$(df -Pk "${3%/*}" | awk 'NR == 2 { print $4 }')
+        rm -f "$part"
+        broken "writing $1 bytes to ${3%/*} failed, ${free:-?} KiB are free there"
+    fi
+    if [ "$(wc -c <"$part")" -ne "$1" ]; then
+        rm -f "$part"
+        leave
+    fi
+    sum=$(sha256sum <"$part")
+    if [ "${sum%% *}" != "$2" ]; then
+        rm -f "$part"
+        say "damaged ${sum%% *}"
+        return
+    fi
+    mv -f "$part" "$3" || broken "cannot write to ${3%/*}"
+    say received
+}
+
+# Waits for a request. A shell that holds the lease and hears nothing for half a minute has lost its controller:
+# the watchdog ends it. It runs only while the shell is idle, so never inside a step. (dash has no read -t.)
+listen() {
+    if [ -n "$leased" ]; then
+        (
+            # Naps are short: killed with -9, this leaves its last nap behind.
+            naps=0
+            while [ "$naps" -lt "$patience" ]; do
+                sleep 1
+                naps=$((naps + 1))
+            done
+            kill -TERM "$$"
+        ) </dev/null >/dev/null 2>&1 3>&- 4<&- 9>&- &
+        dog=$!
+    fi
+    idle=yes
+    IFS=' ' read -r verb one two rest <&4
+    heard=$?
+    idle=''
+    [ -z "$dog" ] || put_down "$dog"
+    dog=''
+    return "$heard"
+}
+
+serve() {
+    # Handlers, not '': what is ignored here would be ignored by everything that steps start.
+    trap 'gone=yes' PIPE
+    trap 'stopping=yes; [ -z "$idle" ] || leave' TERM HUP
+    stamp=$(date +%s%N)
+    read -r up _ </proc/uptime
+    seconds=${stamp%%[!0-9]*}
+    if [ "${#seconds}" -gt 15 ]; then seconds=${seconds%?????????}; fi
+    booted=$((seconds - ${up%.*}))
+    say "ready $stamp"
+    while [ -z "$stopping" ] && [ -z "$gone" ] && listen; do
+        case $verb in
+            ping) say pong ;;
+            gather) gather "$one" "$two" ;;
+            lease) lease ;;
+            job) job "$one" "$two" ;;
+            read) give "$one" ;;
+            secret) keep "$one" "$two" ;;
+            holds) holds "$one" "$two${rest:+ $rest}" ;;
+            receive) receive "$one" "$two" "$rest" ;;
+            *) broken "unknown request $verb" ;;
+        esac
+    done
+    release
+    say bye
+    leave
+}
+
+cd / || exit 1
+serve

@@ -1,0 +1,376 @@
+# What steps, probes and guards are made of. POSIX sh (dash, bash, busybox); TCP goes through bash's /dev/tcp.
+# Given: STATE (/var/lib/kuboard-ha/CLUSTER), CLUSTER, RUN, WORK (a root-only folder in /run, gone with the shell).
+umask 077
+export LC_ALL=C
+PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+
+# fail MESSAGE... : says why on stderr and ends the step.
+fail() {
+	printf '%s\n' "$*" >&2
+	exit 1
+}
+
+# ---- the manifest: lines of "KIND NAME VALUE", each pair of kind and name once
+
+# record 'KIND NAME' VALUE : sets an entry; on disk before it returns.
+record() {
+	mkdir -p "$STATE"
+	{
+		if [ -f "$STATE/manifest" ]; then
+			while IFS= read -r record_line; do
+				case $record_line in "$1 "*) ;; *) printf '%s\n' "$record_line" ;; esac
+			done <"$STATE/manifest"
+		fi
+		printf '%s %s\n' "$1" "$2"
+	} >"$STATE/manifest.new"
+	sync "$STATE/manifest.new" 2>/dev/null || sync
+	mv -f "$STATE/manifest.new" "$STATE/manifest"
+}
+
+# forget 'KIND NAME' : drops an entry.
+forget() {
+	[ -f "$STATE/manifest" ] || return 0
+	while IFS= read -r record_line; do
+		case $record_line in "$1 "*) ;; *) printf '%s\n' "$record_line" ;; esac
+	done <"$STATE/manifest" >"$STATE/manifest.new"
+	sync "$STATE/manifest.new" 2>/dev/null || sync
+	mv -f "$STATE/manifest.new" "$STATE/manifest"
+}
+
+# recorded 'KIND NAME' : prints an entry's value, nothing where there is none.
+recorded() {
+	[ -f "$STATE/manifest" ] || return 0
+	while IFS= read -r record_line; do
+		case $record_line in "$1 "*) printf '%s\n' "${record_line#"$1 "}" ;; esac
+	done <"$STATE/manifest"
+}
+
+# ---- secrets: $STATE/secrets/ID, 0600, no newline at the end
+
+secret_raw() { cat "$STATE/secrets/$1"; }
+
+# secret_url ID : percent-encoded but for letters, digits and ._~-
+secret_url() {
+	od -An -v -tx1 "$STATE/secrets/$1" | tr -s ' ' '\n' | while read -r byte; do
+		case $byte in
+		'') ;;
+		2d | 2e | 5f | 7e | 3[0-9] | 4[1-9a-f] | 5[0-9a] | 6[1-9a-f] | 7[0-9a])
+			# shellcheck disable=SC2059  # the format is the byte itself
+			printf "\\$(printf '%03o' "0x$byte")" ;;
+		*) printf '%%%s' "$byte" ;;
+		esac
+	done
+}
+
+# secret_systemd_env ID : between double quotes, as systemd's EnvironmentFile= unquotes it.
+secret_systemd_env() {
+	printf '"'
+	sed 's/[\\"`$]/\\&/g' "$STATE/secrets/$1"
+	printf '"'
+}
+
+# fingerprint ID : tells values apart without showing them.
+fingerprint() {
+	{
+		printf 'kuboard-ha %s %s ' "$CLUSTER" "$1"
+		cat "$STATE/secrets/$1"
+	} | sha256sum | cut -c1-16
+}
+
+# secret_mint ID LENGTH : draws letters and digits.
+secret_mint() {
+	mkdir -p "$STATE/secrets"
+	tr -dc 'A-Za-z0-9' </dev/urandom | head -c "$2" >"$STATE/secrets/.$1.new"
+	[ "$(wc -c <"$STATE/secrets/.$1.new")" -eq "$2" ] || fail "could not draw $2 characters from /dev/urandom"
+	secret_keep "$1"
+}
+
+# secret_put ID : keeps the value that the controller sent ahead.
+secret_put() {
+	mkdir -p "$STATE/secrets"
+	[ -s "$WORK/secret.$1" ] || fail "the value of the secret $1 did not arrive"
+	cat "$WORK/secret.$1" >"$STATE/secrets/.$1.new"
+	rm -f "$WORK/secret.$1"
+	secret_keep "$1"
+}
+
+secret_keep() {
+	chmod 0600 "$STATE/secrets/.$1.new"
+	sync "$STATE/secrets/.$1.new" 2>/dev/null || sync
+	mv -f "$STATE/secrets/.$1.new" "$STATE/secrets/$1"
+}
+
+# ---- files
+
+# begin_file PATH MODE OWNER : makes $new beside PATH, mode and owner before any content.
+begin_file() {
+	new="$(dirname "$1")/.$(basename "$1").kuboard-ha.new"
+	mkdir -p "$(dirname "$1")"
+	rm -f "$new"
+	: >"$new"
+	chown "$3" "$new"
+	chmod "$2" "$new"
+}
+
+# text STRING : prints it as it is.
+text() { printf '%s' "$1"; }
+
+# end_file PATH SKELETON [SECRET...] : records what will be there, then puts it there in one rename. A cut between
+# the two leaves the old file with the new record, which reads as "not intact" and is written again.
+end_file() {
+	end_path=$1
+	end_key=$2
+	shift 2
+	for end_secret in "$@"; do
+		end_key="$end_key.$(fingerprint "$end_secret")"
+	done
+	sync "$new" 2>/dev/null || sync
+	end_sum=$(sha256sum <"$new")
+	record "file $end_path" "$end_key ${end_sum%% *}"
+	mv -f "$new" "$end_path"
+	sync "$(dirname "$end_path")" 2>/dev/null || sync
+}
+
+make_dir() {
+	mkdir -p "$1"
+	chown "$3" "$1"
+	chmod "$2" "$1"
+}
+
+make_link() {
+	mkdir -p "$(dirname "$1")"
+	if [ -d "$1" ] && [ ! -L "$1" ]; then fail "$1 is a directory, a link was expected"; fi
+	ln -sfn "$2" "$1.kuboard-ha.new"
+	mv -fT "$1.kuboard-ha.new" "$1"
+}
+
+remove_file() {
+	rm -f "$1"
+	forget "file $1"
+}
+
+# set_aside DIRECTORY : moves all it holds to aside-RUN inside it: same file system, works on a mount point.
+set_aside() {
+	mkdir -p "$1/aside-$RUN"
+	for entry in "$1"/* "$1"/.[!.]*; do
+		case $entry in
+		"$1"/aside-* | "$1"/lost+found) ;;
+		*) if [ -e "$entry" ] || [ -L "$entry" ]; then mv "$entry" "$1/aside-$RUN/"; fi ;;
+		esac
+	done
+	sync
+}
+
+# sysctl_apply FILE NAME VALUE... : into the running kernel; boot reads the file.
+sysctl_apply() {
+	shift
+	while [ $# -ge 2 ]; do
+		sysctl_path=/proc/sys/$(printf '%s' "$1" | tr . /)
+		[ "$(cat "$sysctl_path" 2>/dev/null)" = "$2" ] || printf '%s\n' "$2" >"$sysctl_path" ||
+			fail "the kernel refused $1 = $2"
+		shift 2
+	done
+}
+
+# ---- users, packages
+
+add_user() {
+	id "$1" >/dev/null 2>&1 && return 0
+	if command -v useradd >/dev/null 2>&1; then
+		useradd --system --user-group --home-dir "$2" --no-create-home --shell /usr/sbin/nologin "$1"
+	else
+		addgroup -S "$1" 2>/dev/null || true
+		adduser -S -D -H -h "$2" -s /sbin/nologin -G "$1" "$1"
+	fi
+}
+
+# package_names NAME : what a package is called here, by its Debian name; the likeliest first.
+package_names() {
+	if command -v apt-get >/dev/null 2>&1; then
+		printf '%s\n' "$1"
+		return 0
+	fi
+	case $1 in
+	docker.io) printf '%s\n' docker-ce moby-engine docker-engine docker ;;
+	default-jre-headless) printf '%s\n' java-17-openjdk-headless java-11-openjdk-headless ;;
+	*) printf '%s\n' "$1" ;;
+	esac
+}
+
+# add_packages NAME... : from the distribution. Services that packages start by themselves are left to later steps.
+add_packages() {
+	if command -v apt-get >/dev/null 2>&1; then
+		export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
+		dpkg --configure -a
+		apt_get() { apt-get -q -o DPkg::Lock::Timeout=120 -o Acquire::Retries=3 "$@"; }
+		apt_get install -y --no-install-recommends "$@" || {
+			apt_get update
+			apt_get install -y --no-install-recommends "$@"
+		}
+		return 0
+	fi
+	for package in "$@"; do
+		package_added=
+		for candidate in $(package_names "$package"); do
+			if command -v dnf >/dev/null 2>&1; then
+				dnf install -y "$candidate" && package_added=yes && break
+			elif command -v yum >/dev/null 2>&1; then
+				yum install -y "$candidate" && package_added=yes && break
+			elif command -v zypper >/dev/null 2>&1; then
+				zypper --non-interactive install "$candidate" && package_added=yes && break
+			fi
+		done
+		[ -n "$package_added" ] || fail "the package $package could not be installed; install it by hand"
+	done
+}
+
+# ---- archives: $STATE/stage/SHA256, verified on this host before anything is unpacked
+
+# tree_stamp DIRECTORY : changes when a name, size, mode or change time below it does.
+tree_stamp() {
+	find "$1" -printf '%P|%y|%s|%m|%U|%C@\n' 2>/dev/null | LC_ALL=C sort | sha256sum | cut -c1-32
+}
+
+# fetch_staged SHA256 URL : this host downloads by itself.
+fetch_staged() {
+	mkdir -p "$STATE/stage"
+	command -v curl >/dev/null 2>&1 || add_packages curl
+	curl -fsSL --retry 3 --connect-timeout 15 -C - -o "$STATE/stage/$1.part" "$2"
+	staged "$1"
+}
+
+# staged SHA256 : verifies what was sent or fetched, then gives it its name.
+staged() {
+	[ -f "$STATE/stage/$1" ] && return 0
+	staged_sum=$(sha256sum <"$STATE/stage/$1.part")
+	[ "${staged_sum%% *}" = "$1" ] || {
+		rm -f "$STATE/stage/$1.part"
+		fail "digest of the archive is ${staged_sum%% *}, expected $1"
+	}
+	mv -f "$STATE/stage/$1.part" "$STATE/stage/$1"
+}
+
+# unpack SHA256 DIRECTORY [MEMBER...] : into a new directory, moved into place in one rename.
+unpack() {
+	unpack_sha=$1
+	unpack_dir=$2
+	shift 2
+	staged_sum=$(sha256sum <"$STATE/stage/$unpack_sha")
+	[ "${staged_sum%% *}" = "$unpack_sha" ] || fail "the staged archive changed: ${staged_sum%% *}, expected $unpack_sha"
+	rm -rf "$unpack_dir.new"
+	mkdir -p "$unpack_dir.new"
+	chmod 0755 "$(dirname "$unpack_dir")" "$unpack_dir.new"
+	gzip -dc "$STATE/stage/$unpack_sha" |
+		tar -x -f - -C "$unpack_dir.new" --no-same-owner --strip-components=1
+	if [ $# -gt 0 ]; then
+		mkdir "$unpack_dir.new/.keep"
+		for member in "$@"; do
+			mv "$unpack_dir.new/$member" "$unpack_dir.new/.keep/"
+		done
+		find "$unpack_dir.new" -mindepth 1 -maxdepth 1 ! -name .keep -exec rm -rf {} +
+		mv "$unpack_dir.new/.keep/"* "$unpack_dir.new/"
+		rmdir "$unpack_dir.new/.keep"
+	fi
+	chown -R root:root "$unpack_dir.new"
+	chmod -R u+rwX,go+rX,go-w "$unpack_dir.new"
+	if command -v restorecon >/dev/null 2>&1; then restorecon -R "$unpack_dir.new"; fi
+	sync
+	if [ -e "$unpack_dir" ]; then mv "$unpack_dir" "$unpack_dir.replaced-$RUN"; fi
+	mv -T "$unpack_dir.new" "$unpack_dir"
+	rm -rf "$unpack_dir.replaced-$RUN"
+	record "install $unpack_dir" "$unpack_sha $(tree_stamp "$unpack_dir")"
+	rm -f "$STATE/stage/$unpack_sha"
+}
+
+# ---- units
+
+# stamp_unit UNIT FILE... : notes which recorded files the process now runs with; /run forgets it at boot, when every
+# process starts from what is on disk.
+stamp_unit() {
+	stamp_name=$1
+	shift
+	stamp_keys=
+	for stamp_file in "$@"; do
+		stamp_value=$(recorded "file $stamp_file")
+		stamp_value=${stamp_value%% *}
+		stamp_keys="$stamp_keys${stamp_keys:++}${stamp_value:-absent}"
+	done
+	mkdir -p "/run/kuboard-ha.stamps/$CLUSTER"
+	printf '%s %s\n' "$(systemctl show -p InvocationID --value "$stamp_name")" "$stamp_keys" \
+		>"/run/kuboard-ha.stamps/$CLUSTER/$stamp_name"
+}
+
+# ---- containers
+
+# image_pull IMAGE [USERNAME] : with a login where a user is given; the login is forgotten again.
+image_pull() {
+	if [ -n "${2:-}" ]; then
+		image_registry=docker.io
+		case ${1%%/*} in *.* | *:* | localhost) image_registry=${1%%/*} ;; esac
+		DOCKER_CONFIG="$WORK/docker"
+		export DOCKER_CONFIG
+		mkdir -p "$DOCKER_CONFIG"
+		secret_raw registry-password | docker login -u "$2" --password-stdin "$image_registry" >/dev/null
+	fi
+	docker pull -q "$1"
+	rm -rf "$WORK/docker"
+}
+
+# image_load SHA256 IMAGE : from a staged archive that must hold the image under that name.
+image_load() {
+	staged_sum=$(sha256sum <"$STATE/stage/$1")
+	[ "${staged_sum%% *}" = "$1" ] || fail "the staged archive changed: ${staged_sum%% *}, expected $1"
+	image_loaded=$(docker load -q -i "$STATE/stage/$1")
+	docker image inspect "$2" >/dev/null 2>&1 || fail "the archive holds no image named $2 but: $image_loaded"
+	rm -f "$STATE/stage/$1"
+}
+
+# container_run NAME ENV_FILE DIGEST ARGUMENT... : replaces the container of that name; the old one comes back when
+# the new one cannot be created.
+container_run() {
+	container=$1
+	container_key=$(recorded "file $2")
+	container_label="$3-${container_key%% *}"
+	container_env=$2
+	shift 3
+	docker rm -f "$container-replaced" >/dev/null 2>&1 || true
+	if docker inspect "$container" >/dev/null 2>&1; then
+		docker stop -t 20 "$container" >/dev/null
+		docker rename "$container" "$container-replaced"
+	fi
+	if docker run -d --name "$container" --label "kuboard-ha.config=$container_label" \
+		--env-file "$container_env" "$@"; then
+		docker rm -f "$container-replaced" >/dev/null 2>&1 || true
+		return 0
+	fi
+	docker rm -f "$container" >/dev/null 2>&1 || true
+	if docker rename "$container-replaced" "$container" 2>/dev/null; then docker start "$container" >/dev/null; fi
+	fail "the container $container could not be created"
+}
+
+# ---- the network, without curl
+
+# tcp_open HOST PORT : whether a connection is accepted within 2 s.
+tcp_open() {
+	# shellcheck disable=SC2016  # bash fills in its own arguments
+	timeout 2 bash -c 'exec 3<>"/dev/tcp/$1/$2"' - "$1" "$2" 2>/dev/null
+}
+
+# http_get HOST PORT PATH : the raw HTTP/1.0 answer within $http_limit seconds (3 unless set); fails without one.
+http_get() {
+	# shellcheck disable=SC2016
+	timeout "${http_limit:-3}" bash -c 'exec 3<>"/dev/tcp/$1/$2" || exit 7
+		case $1 in *:*) host="[$1]" ;; *) host=$1 ;; esac
+		printf "GET %s HTTP/1.0\r\nHost: %s:%s\r\nConnection: close\r\n\r\n" "$3" "$host" "$2" >&3
+		cat <&3' - "$1" "$2" "$3" 2>/dev/null
+}
+
+# http_post HOST PORT PATH BODY : the same with a JSON body.
+http_post() {
+	# shellcheck disable=SC2016
+	timeout "${http_limit:-3}" bash -c 'exec 3<>"/dev/tcp/$1/$2" || exit 7
+		case $1 in *:*) host="[$1]" ;; *) host=$1 ;; esac
+		printf "POST %s HTTP/1.0\r\nHost: %s:%s\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: %s\r\n\r\n%s" \
+			"$3" "$host" "$2" "${#4}" "$4" >&3
+		cat <&3' - "$1" "$2" "$3" "$4" 2>/dev/null
+}

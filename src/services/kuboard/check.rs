@@ -1,0 +1,111 @@
+//! What about Kuboard's hosts forbids its plan, or deserves a word.
+
+use crate::facts::model::FileState;
+use crate::plan::draft::Draft;
+use crate::plan::model::{Finding, Severity};
+use crate::render::RenderError;
+use crate::resource::HostName;
+use crate::secret::{Fingerprint, SecretId};
+use crate::services::kuboard::names::{BOOT_UNIT, CONTAINER, SERVED, agent_key_file};
+
+/// Somebody else's container in the place of ours.
+pub fn container(draft: &mut Draft<'_>, host: &HostName) {
+    let docker = draft.seen.host(host).and_then(|seen| seen.docker.known()?.as_ref());
+    let Some(found) = docker.and_then(|docker| docker.containers.get(CONTAINER)) else { return };
+    if found.config.is_some() {
+        return;
+    }
+    let message = format!(
+        "A container named {CONTAINER} (image {}) is here and was not created by kuboard-ha; it will not be replaced.",
+        found.image
+    );
+    let hint = format!(
+        "if it may go out of service: docker stop {CONTAINER} && docker rename {CONTAINER} {CONTAINER}-old ; then run \
+         up. Its users and clusters stay in the etcd that it used"
+    );
+    draft.find(Finding::on(host, Severity::Blocked, "kuboard.foreign-container", message).hint(hint));
+}
+
+/// Somebody else's agent key: agents of imported clusters know it.
+pub fn agent_key(draft: &mut Draft<'_>, host: &HostName) {
+    let path = agent_key_file(draft.inventory);
+    let file = draft.seen.host(host).and_then(|seen| seen.files.get(&path)?.known()?.as_ref());
+    if !file.is_some_and(|file| matches!(file.state, FileState::Foreign(_))) {
+        return;
+    }
+    let secrets = format!("/var/lib/kuboard-ha/{}/secrets", draft.inventory.cluster);
+    let id = SecretId::AGENT_KEY;
+    let message =
+        format!("{path} holds a key that kuboard-ha did not make; agents of imported clusters may use it.");
+    let hint = format!(
+        "to keep it for all replicas: mkdir -p -m 0700 {secrets} && tr -d '\\n' < {path} > {secrets}/{id} && chmod 0600 \
+         {secrets}/{id} && rm {path} ; to drop it: mv {path} {path}.aside ; then run up"
+    );
+    draft.find(Finding::on(host, Severity::Blocked, "kuboard.foreign-agent-key", message).hint(hint));
+}
+
+/// A running replica that cannot reach what it needs.
+pub fn neighbours(draft: &mut Draft<'_>, host: &HostName) {
+    let Some(seen) = draft.seen.host(host) else { return };
+    let Some(kuboard) = seen.kuboard.as_ref().filter(|_| seen.manifest.contains_key(SERVED)) else { return };
+    let mut cut: Vec<String> = kuboard
+        .etcd
+        .iter()
+        .filter(|(member, open)| !**open && draft.seen.host(member).is_some())
+        .map(|(member, _)| format!("etcd on {member}"))
+        .collect();
+    if draft.inventory.kuboard.audit && kuboard.questdb == Some(false) {
+        cut.push("QuestDB".to_owned());
+    }
+    if cut.is_empty() {
+        return;
+    }
+    let message = format!("From here {} cannot be reached.", cut.join(", "));
+    let hint =
+        "if they run, a firewall stands between: open the etcd client port and 8812 to the Kuboard hosts";
+    draft.find(Finding::on(host, Severity::Warning, "kuboard.unreachable-neighbour", message).hint(hint));
+}
+
+/// Where another first password is given than the one stored: takes the given one out of the draft, so that the
+/// stored one stays, says so, and returns it.
+pub fn late_admin_password(draft: &mut Draft<'_>, hosts: &[HostName], id: &SecretId) -> Option<Fingerprint> {
+    let given = draft.facts.supplied.get(id)?.clone();
+    let mut held = hosts.iter().filter_map(|host| draft.facts.host(host)?.secrets.get(id));
+    if !held.any(|print| *print != given) {
+        return None;
+    }
+    let message = "kuboard.admin_password differs from the first password that Kuboard was set up with; it is not used, \
+                   because it acts on an empty etcd only.";
+    let hint = "change the password in Kuboard itself, and drop kuboard.admin_password from the inventory";
+    draft.find(Finding::cluster(Severity::Warning, "kuboard.late-admin-password", message).hint(hint));
+    draft.facts.supplied.remove(id)
+}
+
+/// A replica of ours on a host that has none any more.
+pub fn left_over(draft: &mut Draft<'_>) {
+    let wanted = &draft.inventory.kuboard.hosts;
+    let old: Vec<HostName> = draft
+        .inventory
+        .hosts
+        .keys()
+        .filter(|host| !wanted.contains(host))
+        .filter(|host| draft.seen.host(host).is_some_and(|seen| seen.manifest.contains_key(SERVED)))
+        .cloned()
+        .collect();
+    for host in old {
+        let message = "A replica of Kuboard was installed here and is no longer asked for; it may still run.";
+        let hint = format!(
+            "remove it: docker rm -f {CONTAINER} && systemctl disable {BOOT_UNIT} && sed -i '/^{SERVED} /d' \
+             /var/lib/kuboard-ha/{}/manifest",
+            draft.inventory.cluster
+        );
+        draft.find(Finding::on(&host, Severity::Warning, "kuboard.left-over", message).hint(hint));
+    }
+}
+
+/// A template that does not render is a defect of this program, told as one.
+pub fn defect(error: &RenderError) -> Finding {
+    let source = &error.source;
+    Finding::cluster(Severity::Blocked, "kuboard.template", format!("{error}: {source}."))
+        .hint("this is a defect of kuboard-ha: please report it with your inventory")
+}

@@ -1,0 +1,60 @@
+//! What to see of QuestDB on its host.
+
+use std::time::Duration;
+
+use crate::facts::look::{FileLook, Looks, Probe};
+use crate::inventory::Inventory;
+use crate::plan::model::Procedure;
+use crate::resource::{Arch, HostName};
+use crate::secret::SecretId;
+use crate::services::questdb::names::{
+    ENV_FILE, JAVA_PACKAGE, PG_DATABASE, PG_PORT, PG_USER, STAMP, SYSCTL_FILE, SYSCTLS, UNIT, UNIT_FILE,
+    USER, release,
+};
+
+/// The probe's name.
+pub const LOOK: &str = "questdb.look";
+/// The text of the wait for a working instance.
+pub const READY: &str = "questdb.ready";
+
+/// Adds what the service looks at.
+pub fn look(inventory: &Inventory, host: &HostName, looks: &mut Looks) {
+    let Some(questdb) = inventory.questdb.as_ref().filter(|questdb| questdb.host == *host) else { return };
+    looks.paths.insert(questdb.data_dir.clone());
+    looks.packages.insert(JAVA_PACKAGE.to_owned());
+    looks.files.insert(UNIT_FILE.to_owned(), FileLook::default());
+    looks.files.insert(SYSCTL_FILE.to_owned(), FileLook::default());
+    looks.files.insert(ENV_FILE.to_owned(), FileLook { masked: vec!["QDB_PG_PASSWORD".to_owned()] });
+    looks.directories.insert(questdb.data_dir.clone());
+    looks.directories.insert(format!("{}/tmp", questdb.data_dir));
+    for arch in [Arch::Amd64, Arch::Arm64] {
+        if let Ok((_, directory)) = release(questdb, arch) {
+            looks.installs.insert(directory);
+        }
+    }
+    looks.users.insert(USER.to_owned());
+    looks.units.insert(UNIT.to_owned(), STAMP.map(str::to_owned).to_vec());
+    looks.sysctls.extend(SYSCTLS.iter().map(|(name, _)| (*name).to_owned()));
+    if let Some(procedure) = probe(inventory, LOOK, include_str!("look.sh")) {
+        looks.probes.push(Probe { procedure, limit: Duration::from_secs(5) });
+    }
+}
+
+/// The wait until an instance takes a login with the stored password, answers a query and calls itself healthy.
+pub fn ready(inventory: &Inventory) -> Option<Procedure> {
+    probe(inventory, READY, include_str!("ready.sh"))
+}
+
+/// A procedure with the arguments that the shell texts of this folder share.
+fn probe(inventory: &Inventory, name: &'static str, text: &'static str) -> Option<Procedure> {
+    let questdb = inventory.questdb.as_ref()?;
+    let args = [
+        ("address", inventory.address(&questdb.host).to_string()),
+        ("port", PG_PORT.to_string()),
+        ("user", PG_USER.to_owned()),
+        ("database", PG_DATABASE.to_owned()),
+        ("password", SecretId::QUESTDB_PASSWORD.to_owned()),
+        ("data_dir", questdb.data_dir.clone()),
+    ];
+    Some(Procedure::new(name, text, args))
+}

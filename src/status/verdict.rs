@@ -1,0 +1,200 @@
+//! All parts in one word, and the reasons for it.
+//!
+//! As long as one host answers, a host that does not counts as failed: this machine's network works. Where none
+//! answers, the cluster counts as down if nothing at all came back, and as unknown if something did (a refused
+//! login, an unknown host key).
+
+use std::collections::BTreeMap;
+
+use crate::facts::Facts;
+use crate::inventory::Inventory;
+use crate::plan::model::Severity;
+use crate::resource::HostName;
+use crate::status::{EtcdVerdict, Status, Verdict};
+
+/// The verdict and its reasons, the gravest first.
+pub fn judge(status: &Status, inventory: &Inventory, facts: &Facts) -> (Verdict, Vec<String>) {
+    let mut reasons = Reasons::default();
+    if status.hosts.values().any(|host| host.reachable) {
+        hosts(status, &mut reasons);
+        etcd(status, &mut reasons);
+        questdb(status, &mut reasons);
+        replicas(status, &mut reasons);
+        balancer(status, inventory, facts, &mut reasons);
+        differences(status, &mut reasons);
+    } else {
+        no_contact(status, &mut reasons);
+    }
+    reasons.conclude()
+}
+
+#[derive(Default)]
+struct Reasons(Vec<(Verdict, String)>);
+
+impl Reasons {
+    fn add(&mut self, verdict: Verdict, reason: impl Into<String>) {
+        self.0.push((verdict, reason.into()));
+    }
+
+    fn conclude(mut self) -> (Verdict, Vec<String>) {
+        self.0.sort_by_key(|(verdict, _)| std::cmp::Reverse(*verdict));
+        let verdict = self.0.first().map_or(Verdict::Healthy, |(verdict, _)| *verdict);
+        (verdict, self.0.into_iter().map(|(_, reason)| reason).collect())
+    }
+}
+
+fn no_contact(status: &Status, reasons: &mut Reasons) {
+    // What ssh and sudo say when the far side did answer.
+    const ANSWERED: [&str; 6] =
+        ["ermission denied", "ost key", "sudo", "uthentication", "protocol", "not looked at"];
+    let answered = status
+        .hosts
+        .values()
+        .any(|host| host.why.as_ref().is_none_or(|why| ANSWERED.iter().any(|sign| why.contains(sign))));
+    let why = status.hosts.values().find_map(|host| host.why.as_deref()).unwrap_or("no reason known");
+    if answered {
+        reasons.add(Verdict::Unknown, format!("no host lets this machine look ({why})"));
+    } else {
+        let all = "no host answers: all of them are down, or this machine's network is";
+        reasons.add(Verdict::Down, format!("{all} ({why})"));
+    }
+}
+
+fn hosts(status: &Status, reasons: &mut Reasons) {
+    let mut by_reason: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (name, host) in status.hosts.iter().filter(|(_, host)| !host.reachable) {
+        by_reason.entry(host.why.as_deref().unwrap_or("no reason known")).or_default().push(name.as_str());
+    }
+    for (why, names) in by_reason {
+        let are = if names.len() == 1 { "is" } else { "are" };
+        reasons.add(Verdict::Degraded, format!("{} {are} not reachable ({why})", names.join(" and ")));
+    }
+}
+
+fn etcd(status: &Status, reasons: &mut Reasons) {
+    let etcd = &status.etcd;
+    let arithmetic = format!(
+        "{} of {} members healthy, {} needed",
+        etcd.quorum.healthy,
+        etcd.quorum.voters,
+        etcd.quorum.needed()
+    );
+    match etcd.verdict {
+        EtcdVerdict::Formed => {}
+        EtcdVerdict::Fresh => reasons.add(Verdict::Down, "nothing is built yet: no member has data"),
+        EtcdVerdict::NoQuorum => {
+            reasons.add(Verdict::Down, format!("etcd has no quorum: {arithmetic}"));
+        }
+        EtcdVerdict::Split => {
+            reasons.add(Verdict::Down, "etcd members belong to different clusters");
+        }
+        EtcdVerdict::Unknown if members_are_unreachable(status) => {
+            reasons.add(Verdict::Down, format!("etcd has no quorum: {arithmetic}"));
+        }
+        EtcdVerdict::Unknown => {
+            reasons.add(Verdict::Unknown, "whether etcd has a quorum could not be seen");
+        }
+    }
+    for member in &etcd.members {
+        let name = &member.name;
+        for alarm in &member.alarms {
+            reasons.add(Verdict::Degraded, format!("etcd member {name} raises the alarm {alarm}"));
+        }
+        let unreachable = member.host.as_ref().is_some_and(|host| !is_reachable(status, host));
+        if etcd.verdict != EtcdVerdict::Fresh && member.healthy != Some(true) && !unreachable {
+            let why = member.why.as_deref().unwrap_or("it was not seen");
+            reasons.add(Verdict::Degraded, format!("etcd member {name} is not healthy: {why}"));
+        } else if member.learner == Some(true) {
+            reasons.add(Verdict::Degraded, format!("etcd member {name} only learns, it does not vote yet"));
+        }
+    }
+}
+
+fn members_are_unreachable(status: &Status) -> bool {
+    let mut hosts = status.etcd.members.iter().filter_map(|member| member.host.as_ref());
+    hosts.all(|host| !is_reachable(status, host))
+}
+
+fn questdb(status: &Status, reasons: &mut Reasons) {
+    if let Some(questdb) = &status.questdb
+        && questdb.healthy != Some(true)
+    {
+        let why = questdb.why.as_deref().unwrap_or("it was not seen");
+        reasons.add(
+            Verdict::Degraded,
+            format!("no audit log: QuestDB on {} is not healthy: {why}", questdb.host),
+        );
+    }
+}
+
+fn replicas(status: &Status, reasons: &mut Reasons) {
+    let replicas = &status.kuboard.replicas;
+    let failed = |replica: &&crate::status::ReplicaStatus| {
+        replica.healthy == Some(false) || !is_reachable(status, &replica.host)
+    };
+    if replicas.iter().all(|replica| failed(&replica)) {
+        reasons.add(Verdict::Down, "no Kuboard replica works");
+    } else if replicas.iter().all(|replica| replica.healthy != Some(true)) {
+        reasons.add(Verdict::Unknown, "whether a Kuboard replica works could not be seen");
+    }
+    for replica in replicas.iter().filter(|replica| replica.healthy != Some(true)) {
+        let why = replica.why.as_deref().unwrap_or("it was not seen");
+        if is_reachable(status, &replica.host) {
+            reasons.add(
+                Verdict::Degraded,
+                format!("the Kuboard replica on {} is not healthy: {why}", replica.host),
+            );
+        }
+    }
+}
+
+fn balancer(status: &Status, inventory: &Inventory, facts: &Facts, reasons: &mut Reasons) {
+    let (Some(balancer), Some(wanted)) = (&status.load_balancer, &inventory.load_balancer) else {
+        return;
+    };
+    if !balancer.managed {
+        return;
+    }
+    let address = balancer.address;
+    let all_seen = wanted.hosts.iter().all(|host| is_reachable(status, host));
+    match (balancer.holders.as_slice(), balancer.healthy) {
+        ([], Some(true)) if !all_seen => reasons.add(
+            Verdict::Degraded,
+            format!("{address} answers, from a balancer host that is not reachable from here"),
+        ),
+        ([], _) => reasons.add(Verdict::Down, format!("no host holds {address}")),
+        ([_], Some(true)) => {}
+        ([holder], Some(false)) => {
+            reasons.add(Verdict::Down, format!("{address} does not answer, though {holder} holds it"));
+        }
+        ([_], None) => reasons.add(Verdict::Unknown, format!("whether {address} answers could not be seen")),
+        (several, _) => {
+            let names: Vec<_> = several.iter().map(HostName::as_str).collect();
+            reasons.add(Verdict::Degraded, format!("{address} is held by {} at once", names.join(" and ")));
+        }
+    }
+    for host in &wanted.hosts {
+        let seen = facts.host(host).and_then(|facts| facts.balancer.as_ref());
+        if seen.is_some_and(|seen| seen.healthy.known() != Some(&true)) {
+            reasons.add(Verdict::Degraded, format!("HAProxy on {host} is not healthy"));
+        }
+    }
+}
+
+fn differences(status: &Status, reasons: &mut Reasons) {
+    let grave = |finding: &&crate::plan::model::Finding| finding.severity <= Severity::Unknown;
+    match status.findings.iter().filter(grave).count() {
+        0 => {}
+        1 => reasons.add(Verdict::Degraded, "one finding forbids changes"),
+        several => reasons.add(Verdict::Degraded, format!("{several} findings forbid changes")),
+    }
+    match status.drift.len() {
+        0 => {}
+        1 => reasons.add(Verdict::Degraded, "one thing differs from the inventory"),
+        several => reasons.add(Verdict::Degraded, format!("{several} things differ from the inventory")),
+    }
+}
+
+fn is_reachable(status: &Status, host: &HostName) -> bool {
+    status.hosts.get(host).is_some_and(|host| host.reachable)
+}

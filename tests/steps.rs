@@ -1,0 +1,316 @@
+//! The functions that steps are made of, run for real under dash, bash and busybox in a scratch folder.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use kuboard_ha::facts::model::{FileState, Observed};
+use kuboard_ha::facts::probe::files;
+use kuboard_ha::inventory::model::Transfer;
+use kuboard_ha::plan::model::{Action, Job, JobId, Reason, Risk, SecretChange, StageId, Step};
+use kuboard_ha::plan::script::{RUNTIME, quote, script};
+use kuboard_ha::resource::{Artifact, Content, HostName, Part, ResourceId, SecretForm, Sha256Digest};
+use kuboard_ha::secret::{Fingerprint, Secret, SecretId};
+
+const SHELLS: [&[&str]; 3] = [&["dash"], &["bash", "--posix"], &["busybox", "sh"]];
+const HOSTILE: &str = "quote ' double \" dollar $(touch pwned) back `id` \\ {{x}} %n é\nsecond";
+
+struct Scratch {
+    folder: tempfile::TempDir,
+    shell: &'static [&'static str],
+}
+
+impl Scratch {
+    fn new(shell: &'static [&'static str]) -> Self {
+        let scratch = Self { folder: tempfile::tempdir().unwrap(), shell };
+        fs::create_dir_all(scratch.state().join("secrets")).unwrap();
+        fs::create_dir_all(scratch.path("work")).unwrap();
+        scratch
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn state(&self) -> PathBuf {
+        self.path("state")
+    }
+
+    fn secret(&self, id: &str, value: &str) {
+        fs::write(self.state().join("secrets").join(id), value).unwrap();
+    }
+
+    /// Runs text as a step does; its output, or what it said on the way to failing.
+    fn run(&self, text: &str) -> Result<String, String> {
+        let program = format!(
+            "STATE={} CLUSTER=c RUN=r1 WORK={}\n{RUNTIME}\n( set -eu\n{text}\n)\n",
+            quote(self.state().to_str().unwrap()),
+            quote(self.path("work").to_str().unwrap())
+        );
+        let mut child = Command::new(self.shell[0])
+            .args(&self.shell[1..])
+            .current_dir(self.folder.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|why| panic!("{} is needed for this test: {why}", self.shell[0]));
+        child.stdin.take().unwrap().write_all(program.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(!self.path("pwned").exists(), "a value was read as shell");
+        if output.status.success() {
+            Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        } else {
+            Err(String::from_utf8_lossy(&output.stderr).into_owned())
+        }
+    }
+
+    fn act(&self, action: Action) -> Result<String, String> {
+        let host = HostName::new("h");
+        let step = Step {
+            resource: ResourceId::new("file", "x"),
+            action,
+            reason: Reason::Missing,
+            risk: Risk::None,
+            limit: std::time::Duration::from_secs(5),
+        };
+        let job = Job {
+            id: JobId::new("j", &host),
+            stage: StageId("s".to_owned()),
+            host,
+            after: std::collections::BTreeSet::new(),
+            guards: Vec::new(),
+            steps: vec![step],
+        };
+        self.run(&script(&job, Transfer::Push).steps[0].text)
+    }
+
+    fn manifest(&self) -> BTreeMap<String, String> {
+        let text = fs::read_to_string(self.state().join("manifest")).unwrap_or_default();
+        files::manifest(&text.lines().collect::<Vec<_>>())
+    }
+
+    fn write(&self, path: &Path, content: &Content) -> Result<String, String> {
+        self.act(Action::WriteFile {
+            path: path.to_str().unwrap().to_owned(),
+            mode: 0o640,
+            owner: "root:root".to_owned(),
+            content: content.clone(),
+            check: None,
+        })
+    }
+}
+
+fn everywhere(test: impl Fn(&Scratch)) {
+    for shell in SHELLS {
+        test(&Scratch::new(shell));
+    }
+}
+
+fn content(text: &str, form: SecretForm) -> Content {
+    Content(vec![
+        Part::Text(text.to_owned()),
+        Part::Secret { id: SecretId::new("p"), form },
+        Part::Text("\n".to_owned()),
+    ])
+}
+
+#[test]
+fn a_file_arrives_to_the_byte_with_its_mode_and_a_key_that_the_planner_computes_too() {
+    everywhere(|scratch| {
+        let path = scratch.path("etc/app.env");
+        scratch.secret("p", "va'l $ue");
+        let content = content(HOSTILE, SecretForm::Raw);
+        scratch.write(&path, &content).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), format!("{HOSTILE}va'l $ue\n"));
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o640);
+        let print = Fingerprint::of("c", &SecretId::new("p"), &Secret::new("va'l $ue".into()));
+        let key = content.key(&BTreeMap::from([(SecretId::new("p"), print)]));
+        let sum = Sha256Digest::of(&fs::read(&path).unwrap());
+        assert_eq!(scratch.manifest()[&format!("file {}", path.display())], format!("{key} {sum}"));
+    });
+}
+
+#[test]
+fn a_cut_between_record_and_rename_reads_as_not_intact() {
+    everywhere(|scratch| {
+        let path = scratch.path("app.env");
+        scratch.write(&path, &Content::text("old\n")).unwrap();
+        let text = format!(
+            "mv() {{ [ \"$3\" != {0} ] || exit 9; command mv \"$@\"; }}\nbegin_file {0} 0640 root:root\ntext 'new' \
+             >\"$new\"\nend_file {0} 0123",
+            quote(path.to_str().unwrap())
+        );
+        scratch.run(&text).unwrap_err();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "old\n");
+        let line = format!("{0} file 640 root:root 4 0 {1}", path.display(), Sha256Digest::of(b"old\n"));
+        let (found, _) = files::files(&[&line], &[path.display().to_string()], &scratch.manifest());
+        let Observed::Known(Some(file)) = &found[&path.display().to_string()] else { panic!("{found:?}") };
+        assert!(matches!(&file.state, FileState::Ours { intact: false, .. }), "{file:?}");
+    });
+}
+
+#[test]
+fn a_checker_that_refuses_keeps_the_old_file() {
+    everywhere(|scratch| {
+        let path = scratch.path("app.cfg");
+        scratch.write(&path, &Content::text("old\n")).unwrap();
+        let refused = scratch.act(Action::WriteFile {
+            path: path.to_str().unwrap().to_owned(),
+            mode: 0o644,
+            owner: "root:root".to_owned(),
+            content: Content::text("bad\n"),
+            check: Some(kuboard_ha::plan::model::Check { title: "grep", text: "grep -q good \"$new\"" }),
+        });
+        assert!(refused.is_err());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "old\n");
+    });
+}
+
+#[test]
+fn secrets_take_the_form_of_their_place() {
+    everywhere(|scratch| {
+        scratch.secret("p", "a/b:c@d?e#f%g h~i.j_k-l0é\"\\$`'");
+        assert_eq!(
+            scratch.run("secret_url p").unwrap(),
+            "a%2fb%3ac%40d%3fe%23f%25g%20h~i.j_k-l0%c3%a9%22%5c%24%60%27"
+        );
+        assert_eq!(
+            scratch.run("secret_systemd_env p").unwrap(),
+            "\"a/b:c@d?e#f%g h~i.j_k-l0é\\\"\\\\\\$\\`'\""
+        );
+        assert_eq!(scratch.run("fingerprint p").unwrap().trim().len(), 16);
+    });
+}
+
+#[test]
+fn minted_secrets_are_long_enough_private_and_different() {
+    everywhere(|scratch| {
+        let mint = |id: &str| {
+            let change = SecretChange::Mint { length: 32 };
+            scratch.act(Action::Secret { id: SecretId::new(id), change }).unwrap();
+            let path = scratch.state().join("secrets").join(id);
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+            fs::read_to_string(path).unwrap()
+        };
+        let (one, two) = (mint("one"), mint("two"));
+        assert!(one.len() == 32 && one.bytes().all(|byte| byte.is_ascii_alphanumeric()) && one != two);
+    });
+}
+
+#[test]
+fn a_secret_that_did_not_arrive_fails_and_one_that_did_leaves_no_copy() {
+    everywhere(|scratch| {
+        let put = || scratch.act(Action::Secret { id: SecretId::new("p"), change: SecretChange::Supply });
+        assert!(put().unwrap_err().contains("did not arrive"));
+        fs::write(scratch.path("work/secret.p"), "value").unwrap();
+        put().unwrap();
+        assert_eq!(fs::read_to_string(scratch.state().join("secrets/p")).unwrap(), "value");
+        assert!(!scratch.path("work/secret.p").exists());
+    });
+}
+
+#[test]
+fn the_manifest_keeps_what_is_not_named() {
+    everywhere(|scratch| {
+        scratch.run("record 'a b' 'one two'; record 'a bc' three; record 'a b' four").unwrap();
+        assert_eq!(
+            scratch.run("recorded 'a b'; recorded 'a bc'; recorded nothing").unwrap(),
+            "four\nthree\n"
+        );
+        scratch.run("forget 'a b'").unwrap();
+        assert_eq!(scratch.manifest().keys().collect::<Vec<_>>(), ["a bc"]);
+    });
+}
+
+#[test]
+fn setting_aside_moves_everything_and_deletes_nothing() {
+    everywhere(|scratch| {
+        let data = scratch.path("data");
+        for name in ["member/wal", "aside-old", "lost+found"] {
+            fs::create_dir_all(data.join(name)).unwrap();
+        }
+        fs::write(data.join(".hidden"), "x").unwrap();
+        fs::write(data.join("member/wal/0.wal"), "precious").unwrap();
+        scratch.act(Action::SetAside { path: data.to_str().unwrap().to_owned() }).unwrap();
+        let mut left: Vec<_> = fs::read_dir(&data)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        left.sort();
+        assert_eq!(left, ["aside-old", "aside-r1", "lost+found"]);
+        assert_eq!(fs::read_to_string(data.join("aside-r1/member/wal/0.wal")).unwrap(), "precious");
+        assert!(data.join("aside-r1/.hidden").exists());
+    });
+}
+
+#[test]
+fn a_link_is_swapped_and_a_directory_in_its_place_is_refused() {
+    everywhere(|scratch| {
+        let link = |target: &str, path: &str| {
+            let path = scratch.path(path).to_str().unwrap().to_owned();
+            scratch.act(Action::Link { path, target: target.to_owned() })
+        };
+        link("/one", "bin/tool").unwrap();
+        link("/two", "bin/tool").unwrap();
+        assert_eq!(fs::read_link(scratch.path("bin/tool")).unwrap(), Path::new("/two"));
+        fs::create_dir_all(scratch.path("real")).unwrap();
+        assert!(link("/one", "real").unwrap_err().contains("is a directory"));
+    });
+}
+
+fn archive(scratch: &Scratch, entries: &[(&str, &str)]) -> Artifact {
+    let mut builder =
+        tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
+    for (name, text) in entries {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(text.len() as u64);
+        header.set_mode(0o755);
+        builder.append_data(&mut header, name, text.as_bytes()).unwrap();
+    }
+    let bytes = builder.into_inner().unwrap().finish().unwrap();
+    let sha256 = Sha256Digest::of(&bytes);
+    fs::create_dir_all(scratch.state().join("stage")).unwrap();
+    fs::write(scratch.state().join(format!("stage/{sha256}.part")), bytes).unwrap();
+    Artifact { product: "p".into(), version: "1".into(), source: String::new(), sha256 }
+}
+
+#[test]
+fn an_archive_is_verified_unpacked_beside_and_recorded() {
+    everywhere(|scratch| {
+        let artifact = archive(scratch, &[("p-1/tool", "T"), ("p-1/other", "O"), ("p-1/doc/x", "X")]);
+        let directory = scratch.path("opt/p/1").to_str().unwrap().to_owned();
+        scratch.act(Action::Stage { artifact: artifact.clone() }).unwrap();
+        let install = Action::Install {
+            artifact: artifact.clone(),
+            directory: directory.clone(),
+            members: vec!["tool".into(), "doc".into()],
+        };
+        scratch.act(install).unwrap();
+        assert_eq!(fs::read_to_string(format!("{directory}/tool")).unwrap(), "T");
+        assert!(
+            Path::new(&directory).join("doc/x").exists() && !Path::new(&directory).join("other").exists()
+        );
+        let stamp = scratch.run(&format!("tree_stamp {}", quote(&directory))).unwrap();
+        assert_eq!(
+            scratch.manifest()[&format!("install {directory}")],
+            format!("{} {}", artifact.sha256, stamp.trim())
+        );
+        fs::write(format!("{directory}/tool"), "tampered").unwrap();
+        assert_ne!(scratch.run(&format!("tree_stamp {}", quote(&directory))).unwrap(), stamp);
+    });
+}
+
+#[test]
+fn an_archive_with_another_digest_is_thrown_away() {
+    everywhere(|scratch| {
+        let artifact = archive(scratch, &[("p-1/tool", "T")]);
+        let part = scratch.state().join(format!("stage/{}.part", artifact.sha256));
+        fs::write(&part, "something else").unwrap();
+        let said = scratch.act(Action::Stage { artifact }).unwrap_err();
+        assert!(said.contains("digest of the archive is") && !part.exists(), "{said}");
+    });
+}

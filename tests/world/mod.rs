@@ -1,0 +1,198 @@
+//! A model world for tests without hosts: bare machines, and what the effects of plans make of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use kuboard_ha::facts::model::{
+    Active, Address, DirectoryFact, Docker, Facts, HostFacts, HostState, Mount, Observed, System, UnitState,
+};
+use kuboard_ha::facts::service::{BalancerFacts, EtcdFacts, KuboardFacts, QuestdbFacts};
+use kuboard_ha::inventory::Inventory;
+use kuboard_ha::inventory::model::Packages;
+use kuboard_ha::plan::effects::effects;
+use kuboard_ha::plan::model::Planning;
+use kuboard_ha::resource::{Arch, HostName};
+use kuboard_ha::secret::{Fingerprint, SecretId};
+use kuboard_ha::services;
+
+/// The inventory in a file; every problem is the test's failure.
+pub fn inventory(path: &Path) -> Inventory {
+    let text = std::fs::read_to_string(path).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let read = |path: &Path| std::fs::read_to_string(path).map_err(|why| why.to_string());
+    kuboard_ha::inventory::load(&text, &kuboard_ha::inventory::Context { folder, home: None, read: &read })
+        .unwrap_or_else(|problems| panic!("{}: {problems:#?}", path.display()))
+        .inventory
+}
+
+/// Freshly installed Debian 12 machines that answer, with a Docker package within reach and nothing else but the
+/// engine where the inventory says that it is there.
+pub fn bare(inventory: &Inventory) -> Facts {
+    let hosts = inventory
+        .hosts
+        .keys()
+        .map(|name| (name.clone(), HostState::Reached(Box::new(bare_host(inventory, name)))))
+        .collect();
+    let supplied = inventory
+        .supplied_secrets()
+        .keys()
+        .map(|id: &SecretId| (id.clone(), Fingerprint::observed("5a5a5a5a5a5a5a5a")))
+        .collect();
+    Facts { hosts, supplied, without: BTreeSet::new() }
+}
+
+fn bare_host(inventory: &Inventory, name: &HostName) -> HostFacts {
+    let looks = services::looks(inventory, name);
+    let disk = Mount {
+        point: "/".to_owned(),
+        uuid: Some("b0071e55-0000-4000-8000-000000000001".to_owned()),
+        kind: "ext4".to_owned(),
+        options: BTreeSet::from(["rw".to_owned(), "relatime".to_owned()]),
+        free: 50 << 30,
+        free_inodes: Some(1_000_000),
+    };
+    let serves = |hosts: &[HostName]| hosts.contains(name);
+    let engine = inventory.kuboard.docker == Packages::Present && serves(&inventory.kuboard.hosts);
+    HostFacts {
+        system: System {
+            os: "debian".to_owned(),
+            os_version: "12".to_owned(),
+            machine: "x86_64".to_owned(),
+            arch: Some(Arch::Amd64),
+            systemd: Some(252),
+            kernel: "6.1.0".to_owned(),
+            memory: 4 << 30,
+            root: true,
+            package_manager: Some("apt-get".to_owned()),
+            tools: ["bash", "tar", "gzip", "sha256sum", "timeout", "flock", "ip", "ss", "findmnt"]
+                .map(str::to_owned)
+                .into(),
+            ..System::default()
+        },
+        addresses: vec![Address { interface: "eth0".to_owned(), ip: inventory.address(name), prefix: 24 }],
+        mounts: looks.paths.iter().map(|path| (path.clone(), disk.clone())).collect(),
+        packages: looks.packages.iter().map(|name| (name.clone(), None)).collect(),
+        files: looks.files.keys().map(|path| (path.clone(), Observed::Known(None))).collect(),
+        links: looks.links.iter().map(|path| (path.clone(), None)).collect(),
+        directories: looks.directories.iter().map(|path| (path.clone(), None::<DirectoryFact>)).collect(),
+        installs: looks.installs.iter().map(|path| (path.clone(), None)).collect(),
+        users: looks.users.iter().map(|user| (user.clone(), false)).collect(),
+        units: looks
+            .units
+            .keys()
+            .map(|unit| {
+                let state = UnitState { active: Active::Active, enabled: true, ..UnitState::default() };
+                (unit.clone(), (engine && unit == "docker.service").then_some(state))
+            })
+            .collect(),
+        sysctls: looks.sysctls.iter().map(|name| (name.clone(), "0".to_owned())).collect(),
+        docker: Observed::Known(
+            engine.then(|| Docker { version: Some("20.10.24+dfsg1".to_owned()), ..Docker::default() }),
+        ),
+        firewall: Observed::Known(None),
+        etcd: serves(&inventory.etcd.hosts).then(|| EtcdFacts {
+            running: Observed::Known(None),
+            peers: Observed::Known(None),
+            status: Observed::Known(None),
+            health: Observed::Known(Err("nothing listens on 2379".to_owned())),
+            members: Observed::Unknown("nothing listens on 2379".to_owned()),
+            ..EtcdFacts::default()
+        }),
+        questdb: inventory.questdb.as_ref().is_some_and(|questdb| questdb.host == *name).then(|| {
+            QuestdbFacts {
+                healthy: Observed::Known(false),
+                login: Observed::Known(false),
+                ..QuestdbFacts::default()
+            }
+        }),
+        kuboard: serves(&inventory.kuboard.hosts).then(|| KuboardFacts {
+            web: Observed::Known(false),
+            agent: Observed::Known(false),
+            ..KuboardFacts::default()
+        }),
+        balancer: inventory.load_balancer.as_ref().filter(|balancer| serves(&balancer.hosts)).map(|_| {
+            BalancerFacts {
+                healthy: Observed::Known(false),
+                answers: Observed::Known(false),
+                interface: Some("eth0".to_owned()),
+                ..BalancerFacts::default()
+            }
+        }),
+        ..HostFacts::default()
+    }
+}
+
+/// What the facts become when every step of the plan has run.
+pub fn after(inventory: &Inventory, mut facts: Facts, planning: &Planning) -> Facts {
+    for job in &planning.plan.jobs {
+        for step in &job.steps {
+            effects(step, &job.host, inventory, &mut facts);
+        }
+    }
+    facts
+}
+
+/// A cluster that `up` has brought to what the inventory says.
+pub fn running(inventory: &Inventory) -> Facts {
+    let facts = bare(inventory);
+    let planning = kuboard_ha::plan::plan(inventory, &facts);
+    assert!(!planning.is_blocked(), "bare hosts are blocked: {:#?}", planning.findings);
+    let facts = after(inventory, facts, &planning);
+    let again = kuboard_ha::plan::plan(inventory, &facts);
+    assert!(again.plan.is_empty(), "a second plan is not empty:\n{}", listing(&again));
+    facts
+}
+
+/// A plan and its findings as text: a line a job, a line a step.
+pub fn listing(planning: &Planning) -> String {
+    let mut text = String::new();
+    for finding in &planning.findings {
+        let host = finding.host.as_ref().map(|host| format!(" {host}")).unwrap_or_default();
+        text += &format!("{:?} {}{host}: {}\n", finding.severity, finding.code, finding.message);
+        if let Some(hint) = &finding.hint {
+            text += &format!("  hint: {hint}\n");
+        }
+    }
+    for job in &planning.plan.jobs {
+        let after: Vec<&str> = job.after.iter().map(kuboard_ha::plan::model::JobId::as_str).collect();
+        let after = if after.is_empty() { String::new() } else { format!(" after {}", after.join(" ")) };
+        text += &format!("{}{after}\n", job.id);
+        for guard in &job.guards {
+            text += &format!("  guard {}\n", guard.title);
+        }
+        for step in &job.steps {
+            let action = serde_json::to_value(&step.action).unwrap();
+            let action = action["do"].as_str().unwrap_or_default().to_owned();
+            let risk = match step.risk {
+                kuboard_ha::plan::model::Risk::None => String::new(),
+                risk => format!(" [{risk:?}]"),
+            };
+            text += &format!("  {action} {}: {}{risk}\n", step.resource, step.reason);
+        }
+    }
+    if planning.plan.is_empty() {
+        text += "nothing to do\n";
+    }
+    text
+}
+
+/// A JSON merge patch (RFC 7396).
+pub fn merge(target: &mut serde_json::Value, patch: &serde_json::Value) {
+    let serde_json::Value::Object(changes) = patch else {
+        *target = patch.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = serde_json::Value::Object(serde_json::Map::new());
+    }
+    for (name, change) in changes {
+        if change.is_null() {
+            target.as_object_mut().unwrap().remove(name);
+        } else {
+            merge(&mut target[name], change);
+        }
+    }
+}
+
+#[allow(dead_code, reason = "not every test file asks for it")]
+pub type Hosts = BTreeMap<HostName, HostFacts>;
