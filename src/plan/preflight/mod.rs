@@ -10,35 +10,24 @@ mod roles;
 mod space;
 mod system;
 
-use crate::facts::model::{Facts, HostState};
+use crate::facts::model::Facts;
 use crate::inventory::Inventory;
-use crate::plan::model::{Finding, Severity};
+use crate::plan::model::Finding;
 
 pub use space::paths;
 pub use system::TOOLS;
 
-/// Everything found, the gravest first. Codes are stable.
+/// Everything found, the gravest first. Codes are stable. Of hosts that were not reached it says nothing.
 pub fn preflight(inventory: &Inventory, facts: &Facts) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (host, state) in &facts.hosts {
+    for host in inventory.hosts.keys() {
         let roles = roles::roles(inventory, host);
-        match state {
-            _ if roles.is_empty() => {}
-            HostState::Unreachable { why } => {
-                let message = format!("This host could not be reached: {why}. What runs on it is not known.");
-                let hint = format!(
-                    "ssh to it by hand, mend what fails there; kuboard-ha up --without {host} leaves it out"
-                );
-                findings.push(Finding::on(host, Severity::Unknown, "host.unreachable", message).hint(hint));
-            }
-            HostState::Reached(seen) => {
-                system::find(inventory, host, &roles, seen, &mut findings);
-                space::find(inventory, host, seen, &mut findings);
-                ports::find(inventory, host, seen, &mut findings);
-                firewall::find(inventory, host, seen, &mut findings);
-                foreign::find(inventory, host, &roles, seen, &mut findings);
-            }
-        }
+        let Some(seen) = facts.host(host).filter(|_| !roles.is_empty()) else { continue };
+        system::find(inventory, host, &roles, seen, &mut findings);
+        space::find(inventory, host, seen, &mut findings);
+        ports::find(inventory, host, seen, &mut findings);
+        firewall::find(inventory, host, seen, &mut findings);
+        foreign::find(inventory, host, &roles, seen, &mut findings);
     }
     clock::find(inventory, facts, &mut findings);
     notes::find(inventory, &mut findings);

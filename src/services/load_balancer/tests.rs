@@ -127,7 +127,7 @@ pub(crate) fn bare(inventory: &Inventory) -> Facts {
         };
         (name.clone(), HostState::Reached(Box::new(facts)))
     });
-    Facts { hosts: hosts.collect(), supplied: BTreeMap::new() }
+    Facts { hosts: hosts.collect(), ..Facts::default() }
 }
 
 fn planned(inventory: &Inventory, facts: &Facts) -> Planning {
