@@ -130,6 +130,7 @@ fn well_host(inventory: &Inventory, name: &HostName) -> HostFacts {
             agent: Observed::Known(true),
             etcd: inventory.etcd.hosts.iter().map(|member| (member.clone(), true)).collect(),
             questdb: Some(true),
+            ..KuboardFacts::default()
         });
         let container = ContainerFact {
             running: true,
@@ -150,6 +151,7 @@ fn well_host(inventory: &Inventory, name: &HostName) -> HostFacts {
             interface: Some("eth0".into()),
             healthy: Observed::Known(true),
             answers: Observed::Known(true),
+            ..BalancerFacts::default()
         });
     }
     facts
