@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::frame::Frames;
 use super::session::{Pen, SessionOptions, Sudo};
 use super::{Cmd, Host, HostError, HostErrorKind, Process};
+use crate::plan::script::quote;
 
 /// The far side of a session.
 const SHELL: &str = include_str!("shell.sh");
@@ -28,11 +29,6 @@ pub(super) const END: &str = "\n#kuboard-ha end\n";
 
 /// How much of what ssh and sudo say on standard error is kept.
 const STDERR_KEPT: usize = 8 * 1024;
-
-/// `text` as one word of a POSIX shell.
-pub fn quote(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
-}
 
 /// What the far side said on standard error, its last part.
 #[derive(Clone, Default)]
@@ -107,7 +103,7 @@ pub(super) async fn write(pen: &mut Pen, bytes: &[u8]) -> Result<(), HostError> 
 }
 
 fn program(options: &SessionOptions) -> Result<String, HostError> {
-    let state = format!("{}/{}", options.state_root, options.cluster);
+    let state = options.state();
     // Beside the stamps of running units, which outlive the run.
     let work = format!("{}/.work-{}", options.run_root, options.cluster);
     let names = [("CLUSTER", &options.cluster), ("RUN", &options.run), ("STATE", &state), ("WORK", &work)];
