@@ -40,7 +40,7 @@ pub struct Global {
     /// How results and progress are written; results go to stdout, progress to stderr
     #[arg(short, long, global = true, value_enum, default_value = "auto", value_name = "FORM", help_heading = EVERYWHERE)]
     pub output: OutputMode,
-    /// When to use colours; NO_COLOR is respected
+    /// When to use colours; `NO_COLOR` is respected
     #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN", help_heading = EVERYWHERE)]
     pub color: ColorMode,
     /// Tell more; twice tells all

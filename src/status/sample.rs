@@ -130,7 +130,6 @@ fn well_host(inventory: &Inventory, name: &HostName) -> HostFacts {
             agent: Observed::Known(true),
             etcd: inventory.etcd.hosts.iter().map(|member| (member.clone(), true)).collect(),
             questdb: Some(true),
-            ..KuboardFacts::default()
         });
         let container = ContainerFact {
             running: true,
@@ -152,7 +151,6 @@ fn well_host(inventory: &Inventory, name: &HostName) -> HostFacts {
             interface: Some("eth0".into()),
             healthy: Observed::Known(true),
             answers: Observed::Known(true),
-            ..BalancerFacts::default()
         });
     }
     facts

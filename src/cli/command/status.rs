@@ -79,7 +79,7 @@ fn show(status: &Status, console: &Console, redraw: bool) -> Result<(), CliError
 async fn watch(site: Site, global: &Global, console: &Console) -> Result<Exit, CliError> {
     let site = site.with_secrets()?;
     let cancel = Cancel::new();
-    signals::listen(cancel.clone(), console.look_feed());
+    signals::listen(&cancel, &console.look_feed());
     let means = Means {
         parallel: global.parallel.get(),
         without: Vec::new(),

@@ -87,7 +87,7 @@ async fn up(args: &UpArgs, global: &Global, console: &Console) -> Result<Exit, C
     let feed = console.run_feed();
     let timings = Arc::new(Timings::new(Arc::clone(&feed) as Arc<dyn EventSink>));
     let cancel = Cancel::new();
-    signals::listen(cancel.clone(), Arc::clone(&feed));
+    signals::listen(&cancel, &feed);
     let events = Arc::clone(&timings) as Arc<dyn EventSink>;
     let means = Means { parallel: global.parallel.get(), without, cancel: cancel.clone(), events };
     let mut hosts = Hosts::new(&site, means);

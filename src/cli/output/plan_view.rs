@@ -77,7 +77,7 @@ impl PlanView<'_> {
             Risk::None => "nothing that runs is disturbed".to_owned(),
             risk => canvas.paint(Tone::Warn, risk_words(plan, risk)),
         };
-        format!("{name}: {} on {} of {hosts}; {disturbing}.", count(plan.step_count(), "step"), busy.len(),)
+        format!("{name}: {} on {} of {hosts}; {disturbing}.", count(plan.step_count(), "step"), busy.len())
     }
 
     fn stage(&self, text: &mut String, jobs: &[&Job], canvas: &Canvas) {

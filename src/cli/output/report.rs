@@ -10,7 +10,7 @@ use miette::{
 use crate::cli::engine::Problem;
 use crate::cli::output::text::Canvas;
 
-/// All problems, each with file:line:column, the line and a hint. `text` is the file, secrets masked already.
+/// All problems, each with its file, line and column, the line and a hint. `text` is the file, secrets masked already.
 pub fn problems_report(name: &str, text: &str, problems: &[Problem], canvas: &Canvas) -> String {
     let theme = if canvas.colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
     let handler = GraphicalReportHandler::new_themed(theme)
