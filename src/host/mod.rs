@@ -3,9 +3,11 @@
 mod boot;
 pub mod cancel;
 pub mod fake;
+pub mod fleet;
 mod frame;
 pub mod local;
 pub mod session;
+pub mod ssh;
 
 use std::pin::Pin;
 

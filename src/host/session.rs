@@ -39,7 +39,7 @@ pub struct Sudo {
 /// What a session needs to know before it begins.
 #[derive(Clone, Debug)]
 pub struct SessionOptions {
-    /// Run everything through sudo; `None` where the login is root.
+    /// Become root through sudo where the login is not; `None` never does.
     pub sudo: Option<Sudo>,
     /// The cluster's name, `[a-z0-9-]`.
     pub cluster: String,
