@@ -120,7 +120,7 @@ fn facts(inventory: &Inventory, prefix: u8) -> Facts {
     let key = SecretId::new(SecretId::TLS_KEY);
     let tls = inventory.load_balancer.as_ref().is_some_and(|balancer| balancer.tls.is_some());
     let supplied = tls.then(|| (key, Fingerprint::observed("key"))).into_iter().collect();
-    Facts { hosts, supplied }
+    Facts { hosts, supplied, ..Facts::default() }
 }
 
 /// The contents that a plan writes on a host, by path.

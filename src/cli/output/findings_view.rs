@@ -114,6 +114,13 @@ mod tests {
             )
             .hint("if nobody needs it, move it aside:\n  mv /var/lib/etcd /var/lib/etcd.aside"),
         ];
-        insta::assert_snapshot!(findings_view(&findings, &Canvas { width: 70, colour: false }), @"");
+        insta::assert_snapshot!(findings_view(&findings, &Canvas { width: 70, colour: false }), @r#"
+        blocked  etcd3: /var/lib/etcd holds data\x1b that this cluster did not
+                 write. [etcd.foreign-data]
+                 hint: if nobody needs it, move it aside:
+                         mv /var/lib/etcd /var/lib/etcd.aside
+        note     a b: /tmp is mounted noexec; QuestDB gets its own folder for
+                 temporary files. [host.noexec]
+        "#);
     }
 }

@@ -121,6 +121,11 @@ pub fn elapsed(duration: Duration) -> String {
     }
 }
 
+/// `the host is`, `all 8 hosts are`: to be followed by what they are.
+pub fn all_hosts_are(number: usize) -> String {
+    if number == 1 { "the host is".to_owned() } else { format!("all {number} hosts are") }
+}
+
 /// Names side by side.
 pub fn names<T: ToString>(names: impl IntoIterator<Item = T>) -> String {
     names.into_iter().map(|name| name.to_string()).collect::<Vec<_>>().join(" ")
