@@ -79,7 +79,7 @@ async fn look(
     let site = site.with_secrets()?;
     let feed = console.look_feed();
     let cancel = Cancel::new();
-    signals::listen(cancel.clone(), feed.clone());
+    signals::listen(&cancel, &feed);
     let means = Means {
         parallel: global.parallel.get(),
         without: Vec::new(),

@@ -24,7 +24,8 @@ Examples:
   kuboard-ha plan --script etcd1         the exact script that etcd1 would run
   kuboard-ha plan --check || alert       in a nightly job: does anything differ?
 
-Exit codes: 0 ok, 3 the inventory is invalid, 4 a host is not reachable, 5 blocked, 10 with --check: not empty.")]
+Exit codes: 0 ok, 3 the inventory is invalid, 4 a host is not reachable, 5 blocked,
+10 with --check: not empty.")]
 pub struct PlanArgs {
     #[command(flatten)]
     inventory: InventoryArg,

@@ -29,9 +29,11 @@ Examples:
   kuboard-ha status -o json | jq .etcd.quorum
   kuboard-ha status --check -q || alert  in a monitoring job
 
-Verdicts: healthy; degraded (works, but less safe than asked, or different from the inventory); down; unknown.
-Exit codes: 0 whenever a verdict is printed; with --check 4 if a host is not reachable, 5 if a finding blocks,
-10 if degraded, down or different.")]
+Verdicts: healthy; degraded (works, but less safe than asked, or different from the
+inventory); down; unknown.
+
+Exit codes: 0 whenever a verdict is printed; with --check 4 if a host is not
+reachable, 5 if a finding blocks, 10 if degraded, down or different.")]
 pub struct StatusArgs {
     #[command(flatten)]
     inventory: InventoryArg,
@@ -77,7 +79,7 @@ fn show(status: &Status, console: &Console, redraw: bool) -> Result<(), CliError
 async fn watch(site: Site, global: &Global, console: &Console) -> Result<Exit, CliError> {
     let site = site.with_secrets()?;
     let cancel = Cancel::new();
-    signals::listen(cancel.clone(), console.look_feed());
+    signals::listen(&cancel, &console.look_feed());
     let means = Means {
         parallel: global.parallel.get(),
         without: Vec::new(),

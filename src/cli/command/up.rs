@@ -39,10 +39,12 @@ Examples:
   kuboard-ha up --yes -o json            in CI, events for programs
   kuboard-ha up --without etcd3          leave a dead host out for now
 
-Ctrl-C finishes the steps in hand and says where it stands; a second Ctrl-C stops at once. Both are safe, and
-`up` continues.
-Exit codes: 0 ok, 3 the inventory is invalid, 4 a host is not reachable, 5 blocked or not agreed to, 6 a step
-failed, 7 did not converge, 8 a download failed, 9 locked by another run, 130 interrupted.")]
+Ctrl-C finishes the steps in hand and says where it stands; a second one stops at
+once. Both are safe, and `up` continues.
+
+Exit codes: 0 ok, 3 the inventory is invalid, 4 a host is not reachable, 5 blocked or
+not agreed to, 6 a step failed, 7 did not converge, 8 a download failed, 9 locked by
+another run, 130 interrupted.")]
 pub struct UpArgs {
     #[command(flatten)]
     inventory: InventoryArg,
@@ -85,7 +87,7 @@ async fn up(args: &UpArgs, global: &Global, console: &Console) -> Result<Exit, C
     let feed = console.run_feed();
     let timings = Arc::new(Timings::new(Arc::clone(&feed) as Arc<dyn EventSink>));
     let cancel = Cancel::new();
-    signals::listen(cancel.clone(), Arc::clone(&feed));
+    signals::listen(&cancel, &feed);
     let events = Arc::clone(&timings) as Arc<dyn EventSink>;
     let means = Means { parallel: global.parallel.get(), without, cancel: cancel.clone(), events };
     let mut hosts = Hosts::new(&site, means);

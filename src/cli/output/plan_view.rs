@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use crate::cli::output::diff_view::diff_view;
-use crate::cli::output::findings_view::findings_view;
+use crate::cli::output::findings_view::{findings_view, long_hints};
 use crate::cli::output::text::{Canvas, Tone, all_hosts_are, clean_line, columns, count, names, wrap};
 use crate::facts::Facts;
 use crate::plan::model::{Job, JobId, Plan, Planning, Reason, Risk, Severity, Step};
@@ -47,6 +47,7 @@ impl PlanView<'_> {
                 let _ = write!(text, "\nNothing to do on {}.\n", names(idle));
             }
         }
+        text.push_str(&long_hints(&self.planning.findings, canvas));
         text
     }
 
@@ -76,7 +77,7 @@ impl PlanView<'_> {
             Risk::None => "nothing that runs is disturbed".to_owned(),
             risk => canvas.paint(Tone::Warn, risk_words(plan, risk)),
         };
-        format!("{name}: {} on {} of {hosts}; {disturbing}.", count(plan.step_count(), "step"), busy.len(),)
+        format!("{name}: {} on {} of {hosts}; {disturbing}.", count(plan.step_count(), "step"), busy.len())
     }
 
     fn stage(&self, text: &mut String, jobs: &[&Job], canvas: &Canvas) {
@@ -190,10 +191,16 @@ fn group<'a>(jobs: &[&'a Job], order: &Order<'a>) -> Vec<Group<'a>> {
             None => groups.push(Group { what, jobs: vec![job], rows, place: String::new() }),
         }
     }
-    for group in &mut groups {
+    let mut placed: Vec<Group<'a>> = Vec::new();
+    for mut group in groups {
         group.place = order.place(&group.jobs);
+        // Beside what the same hosts do already, unless something in between has to come first.
+        let free = placed.iter().rposition(|other| order.is_after(&group, other)).map_or(0, |last| last + 1);
+        let beside = placed.iter().rposition(|other| other.place == group.place).map(|at| at + 1);
+        let at = beside.filter(|at| *at >= free).unwrap_or(placed.len());
+        placed.insert(at, group);
     }
-    groups
+    placed
 }
 
 /// Which jobs come after which, at any distance.
@@ -212,6 +219,14 @@ impl<'a> Order<'a> {
             before.insert(&job.id, all);
         }
         Self { before }
+    }
+
+    /// Whether a job of the group waits for a job of the other.
+    fn is_after(&self, group: &Group<'_>, other: &Group<'_>) -> bool {
+        group.jobs.iter().any(|job| {
+            let before = self.before.get(&job.id);
+            before.is_some_and(|before| other.jobs.iter().any(|other| before.contains(&other.id)))
+        })
     }
 
     /// `etcd1 etcd2 etcd3` where they run side by side, `etcd2, then etcd3, then etcd1` where one waits for the

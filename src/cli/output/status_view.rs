@@ -25,11 +25,7 @@ pub fn status_view(status: &Status, canvas: &Canvas) -> String {
     view.balancer(&mut text);
     view.hosts(&mut text);
     view.drift(&mut text);
-    let worth: Vec<Finding> =
-        status.findings.iter().filter(|finding| finding.severity != Severity::Note).cloned().collect();
-    if !worth.is_empty() {
-        let _ = write!(text, "\n{}", findings_view(&worth, canvas));
-    }
+    view.findings(&mut text);
     text
 }
 
@@ -240,6 +236,20 @@ impl View<'_> {
         }
     }
 
+    /// What forbids changes in full; the rest is counted, or the screen would not be one.
+    fn findings(&self, text: &mut String) {
+        let (grave, rest): (Vec<Finding>, Vec<Finding>) =
+            self.status.findings.iter().cloned().partition(|finding| finding.severity <= Severity::Unknown);
+        let warnings = rest.iter().filter(|finding| finding.severity == Severity::Warning).count();
+        if warnings > 0 {
+            let line = format!("{}; `kuboard-ha check` tells", count(warnings, "warning"));
+            self.line(text, "also", &line);
+        }
+        if !grave.is_empty() {
+            let _ = write!(text, "\n{}", findings_view(&grave, self.canvas));
+        }
+    }
+
     fn health(&self, healthy: Option<bool>) -> String {
         let (tone, word) = health(healthy);
         self.canvas.paint(tone, word)
@@ -391,10 +401,7 @@ mod tests {
                   etcd3  artifact:etcd       missing
                   etcd3  file:/etc/etcd.env  missing
                   and 11 more
-
-        warning  inventory.yaml:12: etcd 3.5.6 has known defects that can lose data.
-                 [etcd.version-advised-against]
-                 hint: 3.5.21 is the latest of its line
+        also      1 warning; `kuboard-ha check` tells
         "#);
         assert!(text.lines().count() <= 40);
     }
