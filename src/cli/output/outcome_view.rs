@@ -88,7 +88,9 @@ pub fn exit(outcome: &UpOutcome) -> Exit {
 }
 
 fn unreachable(outcome: &UpOutcome) -> bool {
-    outcome.facts.hosts.values().any(|host| matches!(host, HostState::Unreachable { .. }))
+    outcome.facts.hosts.iter().any(|(name, host)| {
+        matches!(host, HostState::Unreachable { .. }) && !outcome.facts.without.contains(name)
+    })
 }
 
 fn word(result: UpResult) -> &'static str {
@@ -104,7 +106,10 @@ fn word(result: UpResult) -> &'static str {
 /// The outcome for people, ending with a line end.
 pub fn outcome_view(site: &Site, outcome: &UpOutcome, took: &str, canvas: &Canvas) -> String {
     let cluster = canvas.paint(Tone::Strong, &site.inventory.cluster);
-    let changed = format!("{} changed something", count(outcome.changed, "step"));
+    let changed = match outcome.changed {
+        0 => "nothing was changed".to_owned(),
+        steps => format!("{} changed something", count(steps, "step")),
+    };
     let again = format!("`kuboard-ha up {}`", site.name);
     match outcome.result {
         UpResult::Unchanged => {
@@ -126,9 +131,8 @@ pub fn outcome_view(site: &Site, outcome: &UpOutcome, took: &str, canvas: &Canva
                 .filter(|finding| finding.severity <= Severity::Unknown)
                 .cloned()
                 .collect();
-            let so_far = if outcome.changed == 0 { "nothing was changed".to_owned() } else { changed };
             format!(
-                "{}{cluster}: {}; {so_far}\n",
+                "{}{cluster}: {}; {changed}\n",
                 findings_view(&grave, canvas),
                 canvas.paint(Tone::Bad, "blocked")
             )

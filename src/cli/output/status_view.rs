@@ -205,7 +205,7 @@ impl View<'_> {
     fn drift(&self, text: &mut String) {
         let drift = &self.status.drift;
         if drift.is_empty() {
-            let blind = self.status.findings.iter().any(|finding| finding.severity <= Severity::Unknown);
+            let blind = self.status.findings.iter().any(|finding| self.status.is_news(finding));
             let line = match (blind, self.status.hosts.values().all(|host| host.reachable)) {
                 (true, _) => "not known: see the findings",
                 (false, false) => "nothing, as far as hosts answer",
@@ -238,9 +238,10 @@ impl View<'_> {
 
     /// What forbids changes in full; the rest is counted, or the screen would not be one.
     fn findings(&self, text: &mut String) {
-        let (grave, rest): (Vec<Finding>, Vec<Finding>) =
-            self.status.findings.iter().cloned().partition(|finding| finding.severity <= Severity::Unknown);
-        let warnings = rest.iter().filter(|finding| finding.severity == Severity::Warning).count();
+        let findings = &self.status.findings;
+        let grave: Vec<Finding> =
+            findings.iter().filter(|finding| self.status.is_news(finding)).cloned().collect();
+        let warnings = findings.iter().filter(|finding| finding.severity == Severity::Warning).count();
         if warnings > 0 {
             let line = format!("{}; `kuboard-ha check` tells", count(warnings, "warning"));
             self.line(text, "also", &line);
