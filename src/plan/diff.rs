@@ -290,6 +290,7 @@ fn changed_lines(old: &str, new: &str) -> String {
             Some(seen) if seen == value => None,
             // Masked as a whole on the host, in part here.
             Some(&"***") if value.contains("***") => None,
+            Some(seen) if seen.len() + value.len() > 120 => Some(format!("{name} changed")),
             Some(seen) => Some(format!("{name} {seen} -> {value}")),
             None => Some(format!("{name} added")),
         })
