@@ -7,7 +7,7 @@ use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
-use kuboard_ha::facts::model::{Facts, HostFacts, HostState};
+use kuboard_ha::facts::model::{Facts, HostState};
 use kuboard_ha::resource::HostName;
 use serde_json::Value;
 
@@ -215,7 +215,7 @@ fn colours_go_to_terminals_and_to_those_who_ask() {
 
 #[test]
 fn a_reader_that_leaves_is_no_error_and_a_full_disk_is() {
-    let saved = Saved::new(|_| HostState::Reached(Box::new(HostFacts::default())));
+    let saved = Saved::new(|_| HostState::Reached(Box::default()));
     let mut command = kuboard_ha();
     command.args(["status", "inventories/manual.yaml", "--facts"]).arg(saved.file());
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -232,7 +232,7 @@ fn a_reader_that_leaves_is_no_error_and_a_full_disk_is() {
 
 #[test]
 fn what_is_shown_fits_the_terminal() {
-    let saved = Saved::new(|_| HostState::Reached(Box::new(HostFacts::default())));
+    let saved = Saved::new(|_| HostState::Reached(Box::default()));
     for width in ["80", "140"] {
         {
             let command = "status";

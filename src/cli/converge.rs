@@ -205,7 +205,7 @@ mod tests {
 
         async fn cancelled(&self) {
             if !self.cancelled {
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         }
     }

@@ -89,16 +89,13 @@ impl<'a> Hosts<'a> {
         let Some(patience) = self.means.patience else {
             return self.see(name, held).await;
         };
-        match tokio::time::timeout(patience, self.see(name, held)).await {
-            Ok(seen) => seen,
-            Err(_) => {
-                let why = format!("no answer within {} s", patience.as_secs());
-                let event =
-                    Event::HostUnreachable { host: name.clone(), error: why.clone(), retrying: false };
-                self.means.events.emit(event);
-                Seen { session: None, state: HostState::Unreachable { why } }
-            }
+        if let Ok(seen) = tokio::time::timeout(patience, self.see(name, held)).await {
+            return seen;
         }
+        let why = format!("no answer within {} s", patience.as_secs());
+        let event = Event::HostUnreachable { host: name.clone(), error: why.clone(), retrying: false };
+        self.means.events.emit(event);
+        Seen { session: None, state: HostState::Unreachable { why } }
     }
 
     /// Looks at one host over the session that is there, or a new one.
