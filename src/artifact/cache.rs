@@ -36,7 +36,7 @@ impl Default for Patience {
         Self {
             connect: Duration::from_secs(15),
             read: Duration::from_secs(30),
-            overall: Duration::from_secs(3600),
+            overall: Duration::from_hours(1),
             tries: 5,
             backoff: Duration::from_millis(500),
         }

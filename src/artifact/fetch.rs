@@ -66,13 +66,10 @@ async fn remote(artifact: &Artifact, cache: &Cache, sink: &dyn EventSink) -> Res
         meter.finish(&path, false);
         Ok(path)
     };
-    match timeout(overall, work).await {
-        Ok(outcome) => outcome,
-        Err(_) => {
-            let kept = std::fs::metadata(cache.part_path(&artifact.sha256)).map_or(0, |meta| meta.len());
-            Err(failed(artifact, Failure::Timeout { what: "the download", after: overall }, kept))
-        }
-    }
+    timeout(overall, work).await.unwrap_or_else(|_| {
+        let kept = std::fs::metadata(cache.part_path(&artifact.sha256)).map_or(0, |meta| meta.len());
+        Err(failed(artifact, Failure::Timeout { what: "the download", after: overall }, kept))
+    })
 }
 
 /// Downloads until the file is whole and right. Attempts that bring new bytes are not counted.

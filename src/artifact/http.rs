@@ -30,22 +30,18 @@ pub(super) struct Answer {
 
 impl Http {
     pub(super) fn new(patience: &Patience) -> Result<Self, Failure> {
-        let private = private_certificates()?;
         let builder = || {
             Client::builder()
                 .user_agent(concat!("kuboard-ha/", env!("CARGO_PKG_VERSION")))
                 .connect_timeout(patience.connect)
                 .read_timeout(patience.read)
         };
-        let read = patience.read;
-        match builder().tls_certs_merge(private).build() {
-            Ok(client) => Ok(Self { client, read, untrusting: None }),
+        let (client, untrusting) = match trusting(builder()) {
+            Ok(client) => (client, None),
             // A machine without any certificate store still fetches from http:// mirrors.
-            Err(error) => {
-                let client = without_store(builder())?;
-                Ok(Self { client, read, untrusting: Some(root_cause(&error)) })
-            }
-        }
+            Err(why) => (without_store(builder())?, Some(why)),
+        };
+        Ok(Self { client, read: patience.read, untrusting })
     }
 
     /// Asks for `url` from byte `from` on. The answer may begin at 0 all the same.
@@ -85,15 +81,18 @@ impl Answer {
 }
 
 /// `SSL_CERT_FILE` stands in for the machine's store, as with curl. The TLS stack reads it too, but passes
-/// over one that it cannot read.
-fn private_certificates() -> Result<Vec<Certificate>, Failure> {
+/// over one that it cannot read: then this says why.
+fn trusting(builder: ClientBuilder) -> Result<Client, String> {
     let Some(path) = env::var_os("SSL_CERT_FILE").filter(|path| !path.is_empty()) else {
-        return Ok(Vec::new());
+        return builder.build().map_err(|error| root_cause(&error));
     };
-    let refuse = |why: String| Failure::Tls { why: format!("SSL_CERT_FILE={}: {why}", path.display()) };
+    let refuse = |why: String| format!("SSL_CERT_FILE={}: {why}", path.display());
     let pem = fs::read(&path).map_err(|error| refuse(error.to_string()))?;
     let certificates = Certificate::from_pem_bundle(&pem).map_err(|error| refuse(root_cause(&error)))?;
-    if certificates.is_empty() { Err(refuse("no certificate in it".into())) } else { Ok(certificates) }
+    if certificates.is_empty() {
+        return Err(refuse("no certificate in it".into()));
+    }
+    builder.tls_certs_merge(certificates).build().map_err(|error| refuse(root_cause(&error)))
 }
 
 fn without_store(builder: ClientBuilder) -> Result<Client, Failure> {

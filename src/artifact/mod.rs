@@ -8,8 +8,14 @@ mod cache;
 mod error;
 mod fetch;
 mod http;
+mod image;
+mod listing;
 mod part;
+mod unpack;
 
 pub use cache::{Cache, Patience, digest_file};
 pub use error::{Damage, Error, Failure, Problem};
 pub use fetch::fetch;
+pub use image::image_names;
+pub use listing::{Kind, Listing};
+pub use unpack::{Limits, digests, inspect};

@@ -324,13 +324,22 @@ pub struct ContainerFact {
     pub exit_code: Option<i32>,
 }
 
-/// An active packet filter.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// An active packet filter, as far as it says plainly what it lets in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct FirewallFact {
     /// `firewalld`, `ufw`, `nftables`.
     pub kind: String,
-    /// TCP ports that it lets in, where it says so plainly.
+    /// TCP ports that it lets in from everywhere.
     pub allowed: BTreeSet<u16>,
+    /// TCP ports that it lets in from these networks only, as `10.99.16.0/24`.
+    pub from: BTreeMap<u16, BTreeSet<String>>,
+    /// Networks from which it lets everything in.
+    pub trusted: BTreeSet<String>,
+    /// Whether it lets VRRP (IP protocol 112) in.
+    pub vrrp: bool,
+    /// nftables' chain that drops: `inet filter input`; empty for the others.
+    pub chain: String,
     /// Whether what is not allowed is dropped.
     pub drops: bool,
 }

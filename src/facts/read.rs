@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::facts::look::Looks;
 use crate::facts::model::{FileState, HostFacts, Observed};
 use crate::facts::probe::units::Configured;
-use crate::facts::probe::{Section, docker, files, network, sections, storage, system, units};
+use crate::facts::probe::{Section, docker, files, firewall, network, sections, storage, system, units};
 use crate::resource::Sha256Digest;
 use crate::secret::{Fingerprint, SecretId};
 use crate::services::Service;
@@ -64,6 +64,7 @@ fn probes(all: &[Section<'_>], facts: &mut HostFacts) {
     for section in all.iter().filter(|section| section.name == "probe") {
         match section.argument {
             "docker" => facts.docker = docker::docker(&section.lines),
+            "firewall" => facts.firewall = firewall::firewall(&section.lines),
             name => {
                 let output = section.lines.join("\n");
                 for service in Service::ALL {

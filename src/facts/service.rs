@@ -131,4 +131,6 @@ pub struct BalancerFacts {
     pub healthy: Observed<bool>,
     /// Whether the floating address answers on its port from here.
     pub answers: Observed<bool>,
+    /// The hardware address of the machine that answers for the floating address, where it is another one.
+    pub neighbour: Option<String>,
 }

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::frame::Frames;
 use super::session::{Pen, SessionOptions, Sudo};
 use super::{Cmd, Host, HostError, HostErrorKind, Process};
+use crate::plan::script::quote;
 
 /// The far side of a session.
 const SHELL: &str = include_str!("shell.sh");
@@ -23,16 +24,16 @@ const BOOTSTRAP: &str = concat!(
     r##"p=$(dd bs="$n" count=1 iflag=fullblock <&4 2>/dev/null); case $p in *"#kuboard-ha end") eval "$p" ;; esac"##,
 );
 
+/// Gives the bootstrap, its `$0`, to a root shell; its `$1` is how sudo shall prompt. Whether the login is root, only
+/// the host knows for sure: `~/.ssh/config` may name the user.
+const BECOME_ROOT: &str =
+    r#"test "$(id -u)" = 0 || exec env LC_ALL=C sudo -S -p "$1" -- SHELL -c "$0"; exec SHELL -c "$0""#;
+
 /// The last line of every text sent: a text that was cut off lacks it.
 pub(super) const END: &str = "\n#kuboard-ha end\n";
 
 /// How much of what ssh and sudo say on standard error is kept.
 const STDERR_KEPT: usize = 8 * 1024;
-
-/// `text` as one word of a POSIX shell.
-pub fn quote(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
-}
 
 /// What the far side said on standard error, its last part.
 #[derive(Clone, Default)]
@@ -63,10 +64,10 @@ pub(super) struct Booted {
 /// Starts the shell on a host, through sudo if asked, and sends it its program.
 pub(super) async fn boot(host: &dyn Host, options: &SessionOptions) -> Result<Booted, HostError> {
     let mark = options.sudo.as_ref().map(|_| format!("[kuboard-ha {:016x}]", random()));
-    let shell = format!("{} -c '{BOOTSTRAP}'", options.interpreter);
+    let shell = &options.interpreter;
     let text = match &mark {
-        Some(mark) => format!("env LC_ALL=C sudo -S -p '{mark}' -- {shell}"),
-        None => shell,
+        Some(mark) => format!("{shell} -c '{}' '{BOOTSTRAP}' '{mark}'", BECOME_ROOT.replace("SHELL", shell)),
+        None => format!("{shell} -c '{BOOTSTRAP}'"),
     };
     let Process { stdin, stdout, stderr } = host.spawn(&Cmd { text }).await?;
     let mut pen: Pen = Some(stdin);
@@ -107,7 +108,7 @@ pub(super) async fn write(pen: &mut Pen, bytes: &[u8]) -> Result<(), HostError> 
 }
 
 fn program(options: &SessionOptions) -> Result<String, HostError> {
-    let state = format!("{}/{}", options.state_root, options.cluster);
+    let state = options.state();
     // Beside the stamps of running units, which outlive the run.
     let work = format!("{}/.work-{}", options.run_root, options.cluster);
     let names = [("CLUSTER", &options.cluster), ("RUN", &options.run), ("STATE", &state), ("WORK", &work)];
@@ -216,9 +217,11 @@ mod tests {
 
     #[test]
     fn the_bootstrap_survives_every_login_shell() {
-        assert!(!BOOTSTRAP.contains(['\'', '!', '\n']));
-        // fish reads \\ and \' within single quotes, nothing else.
-        assert!(!BOOTSTRAP.contains(r"\\"));
+        for text in [BOOTSTRAP, BECOME_ROOT] {
+            assert!(!text.contains(['\'', '!', '\n']));
+            // fish reads \\ and \' within single quotes, nothing else.
+            assert!(!text.contains(r"\\"));
+        }
     }
 
     #[test]

@@ -47,6 +47,8 @@ pub enum Frame {
     Kept,
     /// A file arrived and is in place.
     Received,
+    /// No file of that digest is there.
+    Absent,
     /// A file arrived with this digest, not the one it should have, and was dropped.
     Damaged(String),
     /// The shell cannot go on.
@@ -82,6 +84,7 @@ impl Frame {
             // A negative number says that there is none.
             "value" => Self::Value(rest.trim().parse::<i64>().ok().and_then(|size| size.try_into().ok())),
             "kept" => Self::Kept,
+            "absent" => Self::Absent,
             "received" => Self::Received,
             "damaged" => Self::Damaged(rest.to_owned()),
             "broken" => Self::Broken(rest.to_owned()),

@@ -8,12 +8,12 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::task::JoinHandle;
 
-pub use super::boot::quote;
 use super::boot::{self, Booted, END, Stderr, last_lines};
 use super::cancel::Cancel;
 pub use super::frame::Frame;
 use super::frame::Frames;
 use super::{Host, HostError, HostErrorKind};
+use crate::plan::script::{JobScript, quote};
 use crate::resource::{HostName, Sha256Digest};
 use crate::secret::{Secret, SecretId};
 
@@ -39,7 +39,7 @@ pub struct Sudo {
 /// What a session needs to know before it begins.
 #[derive(Clone, Debug)]
 pub struct SessionOptions {
-    /// Run everything through sudo; `None` where the login is root.
+    /// Become root through sudo where the login is not; `None` never does.
     pub sudo: Option<Sudo>,
     /// The cluster's name, `[a-z0-9-]`.
     pub cluster: String,
@@ -74,26 +74,10 @@ impl SessionOptions {
             interpreter: "/bin/sh".to_owned(),
         }
     }
-}
 
-/// A job as it is sent: shell text only.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct JobScript {
-    /// Names it in the lease; no blanks.
-    pub id: String,
-    /// What must hold before the first step: a title for people, and a text that exits 0 while it holds.
-    pub guards: Vec<(String, String)>,
-    /// What it does, in order.
-    pub steps: Vec<StepScript>,
-}
-
-/// A step as it is sent. Runs under `set -eu`; it calls `unchanged` where nothing had to be changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StepScript {
-    /// Shell text.
-    pub text: String,
-    /// When it is killed with all it started; whole seconds, at least one.
-    pub limit: Duration,
+    pub(super) fn state(&self) -> String {
+        format!("{}/{}", self.state_root, self.cluster)
+    }
 }
 
 /// How a job ended.
@@ -182,6 +166,7 @@ pub struct Clock {
 /// One resident root shell. Dropping it closes its input: a step in hand ends, no other begins.
 pub struct Session {
     host: HostName,
+    state: String,
     pen: Arc<Mutex<Pen>>,
     frames: Frames,
     stderr: Stderr,
@@ -196,6 +181,7 @@ impl Session {
         let Booted { pen, frames, stderr } = boot::boot(host, &options).await?;
         Ok(Self {
             host: host.name().clone(),
+            state: options.state(),
             pen: Arc::new(Mutex::new(pen)),
             frames,
             stderr,
@@ -208,6 +194,11 @@ impl Session {
     /// The host.
     pub fn host(&self) -> &HostName {
         &self.host
+    }
+
+    /// Where the cluster's state lies on the host, an absolute path.
+    pub fn state(&self) -> &str {
+        &self.state
     }
 
     /// The host's clock against ours; known after the first request.
@@ -338,7 +329,8 @@ impl Session {
     }
 
     /// Writes a file of `size` bytes to an absolute `path`, in place only once its digest was found right on the
-    /// host's disk. `progress` is told the bytes sent so far.
+    /// host's disk. `progress` is told the bytes sent so
+    /// far. Nothing is sent where that file already is.
     pub async fn receive(
         &mut self,
         path: &str,
@@ -347,6 +339,17 @@ impl Session {
         from: &mut (dyn AsyncRead + Send + Unpin),
         progress: &mut (dyn FnMut(u64) + Send),
     ) -> Result<(), HostError> {
+        // The host reads a file once to take its digest: slow disks manage 20 MB/s.
+        let reading = Duration::from_secs(60 + size / 20_000_000);
+        let turn = self.send(&format!("holds {sha256} {path}\n")).await?;
+        match within(reading, self.hear()).await? {
+            Frame::Received => {
+                progress(size);
+                return Ok(());
+            }
+            Frame::Absent => drop(turn),
+            other => return Err(self.unexpected(&other)),
+        }
         let mut turn = self.send(&format!("receive {size} {sha256} {path}\n")).await?;
         let mut sent = 0;
         let mut chunk = vec![0; 256 * 1024];
@@ -369,9 +372,7 @@ impl Session {
             sent += got as u64;
             progress(sent);
         }
-        // The host reads the file once more to take its digest: slow disks manage 20 MB/s.
-        let limit = Duration::from_secs(60 + size / 20_000_000);
-        match within(limit, self.hear()).await? {
+        match within(reading, self.hear()).await? {
             Frame::Received => Ok(()),
             Frame::Damaged(found) => Err(HostError::new(
                 HostErrorKind::Damaged,

@@ -15,18 +15,30 @@ say() { printf '\n%s\n' "$*" >&3 2>/dev/null || leave; }
 # Says why this shell cannot go on, and ends it.
 broken() { say "broken $*"; leave; }
 
-# Ends this shell between steps. Unlocking releases the lease even if something that a step left behind still
-# holds the descriptor; a shell that is killed does not get here, and then the lease waits for the orphans.
+# Ends this shell between steps.
 leave() {
     trap '' TERM HUP PIPE
-    [ -z "$dog" ] || kill "$dog" 2>/dev/null
-    [ -z "$listener" ] || kill "$listener" 2>/dev/null
+    release
+    exit 0
+}
+
+# Unlocking gives the lease back even if something that a step left behind still holds the descriptor; a shell that
+# is killed does not get here, and then the lease waits for its orphans.
+release() {
+    [ -z "$dog" ] || kill -9 "$dog" 2>/dev/null
+    [ -z "$listener" ] || kill -9 "$listener" 2>/dev/null
     if [ -n "$leased" ]; then
         rm -rf "$WORK"
         flock -u 9
     fi
-    exit 0
+    leased=''
 }
+
+# Ends a child of this shell's own. Not with TERM: a child just forked still has our handler, and would miss it.
+put_down() {
+    kill -9 "$1"
+    wait "$1"
+} 2>/dev/null
 
 # Seconds since the epoch, without a process.
 now() { read -r up _ </proc/uptime; now=$((booted + ${up%.*})); }
@@ -63,7 +75,7 @@ holder() {
 # Writes who holds the lease, for others to read.
 hold() {
     now
-    printf '%s %s %s %s\n' "$run" "$1" "$now" "$2" >"$STATE/holder"
+    printf '%s %s %s %s\n' "$RUN" "$1" "$now" "$2" >"$STATE/holder"
 }
 
 # lease: takes it, or says who has it.
@@ -97,8 +109,7 @@ job() {
     { read -r _ <&4; echo yes >"$WORK/stop"; } 3>&- 9>&- &
     listener=$!
     eval "$taken"
-    kill "$listener" 2>/dev/null
-    wait "$listener" 2>/dev/null
+    put_down "$listener"
     listener=''
     if [ -s "$WORK/stop" ]; then stopping=yes; fi
     hold - 0
@@ -164,6 +175,13 @@ keep() {
     say kept
 }
 
+# holds SHA256 PATH: whether that file is already there.
+holds() {
+    sum=''
+    [ ! -f "$2" ] || sum=$(sha256sum <"$2")
+    if [ "${sum%% *}" = "$1" ]; then say received; else say absent; fi
+}
+
 # receive SIZE SHA256 PATH: the bytes, checked as they lie on the disk, in place only when they are right.
 receive() {
     part=$3.$$.part
@@ -195,10 +213,12 @@ receive() {
 listen() {
     if [ -n "$leased" ]; then
         (
-            trap 'kill "$nap" 2>/dev/null; exit' TERM
-            sleep "${patience:-30}" &
-            nap=$!
-            wait "$nap"
+            # Naps are short: killed with -9, this leaves its last nap behind.
+            naps=0
+            while [ "$naps" -lt "$patience" ]; do
+                sleep 1
+                naps=$((naps + 1))
+            done
             kill -TERM "$$"
         ) </dev/null >/dev/null 2>&1 3>&- 4<&- 9>&- &
         dog=$!
@@ -207,7 +227,7 @@ listen() {
     IFS=' ' read -r verb one two rest <&4
     heard=$?
     idle=''
-    [ -z "$dog" ] || { kill "$dog" 2>/dev/null; wait "$dog" 2>/dev/null; }
+    [ -z "$dog" ] || put_down "$dog"
     dog=''
     return "$heard"
 }
@@ -230,10 +250,12 @@ serve() {
             job) job "$one" "$two" ;;
             read) give "$one" ;;
             secret) keep "$one" "$two" ;;
+            holds) holds "$one" "$two${rest:+ $rest}" ;;
             receive) receive "$one" "$two" "$rest" ;;
             *) broken "unknown request $verb" ;;
         esac
     done
+    release
     say bye
     leave
 }

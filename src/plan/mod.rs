@@ -7,6 +7,7 @@ pub mod effects;
 pub mod lint;
 pub mod model;
 pub mod order;
+pub mod preflight;
 pub mod script;
 pub mod secrets;
 pub mod title;

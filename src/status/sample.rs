@@ -146,6 +146,7 @@ fn well_host(inventory: &Inventory, name: &HostName) -> HostFacts {
         && let Some(number) = balancer.hosts.iter().position(|host| host == name)
     {
         facts.balancer = Some(BalancerFacts {
+            neighbour: None,
             holds_address: number == 0,
             interface: Some("eth0".into()),
             healthy: Observed::Known(true),

@@ -4,6 +4,8 @@
 //! answers, the cluster counts as down if nothing at all came back, and as unknown if something did (a refused
 //! login, an unknown host key).
 
+use std::collections::BTreeMap;
+
 use crate::facts::Facts;
 use crate::inventory::Inventory;
 use crate::plan::model::Severity;
@@ -59,9 +61,13 @@ fn no_contact(status: &Status, reasons: &mut Reasons) {
 }
 
 fn hosts(status: &Status, reasons: &mut Reasons) {
+    let mut by_reason: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (name, host) in status.hosts.iter().filter(|(_, host)| !host.reachable) {
-        let why = host.why.as_deref().unwrap_or("no reason known");
-        reasons.add(Verdict::Degraded, format!("{name} is not reachable ({why})"));
+        by_reason.entry(host.why.as_deref().unwrap_or("no reason known")).or_default().push(name.as_str());
+    }
+    for (why, names) in by_reason {
+        let are = if names.len() == 1 { "is" } else { "are" };
+        reasons.add(Verdict::Degraded, format!("{} {are} not reachable ({why})", names.join(" and ")));
     }
 }
 

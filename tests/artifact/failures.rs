@@ -111,7 +111,8 @@ async fn an_endless_text_is_given_up_at_its_beginning() {
 
 #[tokio::test]
 async fn silence_ends_at_the_deadline_for_reading_and_keeps_what_came() {
-    let (bench, body) = (Bench::new(), payload());
+    let read = Duration::from_millis(500);
+    let (bench, body) = (Bench::with(Patience { read, ..patience() }), payload());
     let server = Server::start({
         let body = body.clone();
         move |number, request| Reply::ranged(&body, request).stall(if number == 0 { 90_000 } else { 0 })
@@ -119,15 +120,15 @@ async fn silence_ends_at_the_deadline_for_reading_and_keeps_what_came() {
     .await;
     let wanted = artifact(format!("http://{}/", server.address), &body);
     let (failure, kept) = failure(bench.fetch(&wanted).await.unwrap_err());
-    assert!(matches!(failure, Failure::Timeout { after, .. } if after == patience().read), "{failure:?}");
+    assert!(matches!(failure, Failure::Timeout { after, .. } if after == read), "{failure:?}");
     assert_eq!(kept, 90_000);
     assert_eq!(bench.part(&wanted).unwrap(), body[..90_000]);
 }
 
 #[tokio::test]
 async fn everything_ends_at_the_deadline_for_all() {
-    let overall = Duration::from_millis(300);
-    let bench = Bench::with(Patience { overall, read: Duration::from_secs(60), ..patience() });
+    let overall = Duration::from_secs(1);
+    let bench = Bench::with(Patience { overall, ..patience() });
     let body = payload();
     let server = Server::start({
         let body = body.clone();

@@ -1,6 +1,10 @@
 //! Downloads over loopback, and archives that mean harm.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod environment;
 mod failures;
 mod fetching;
+mod hostile;
 mod server;
 mod sharing;

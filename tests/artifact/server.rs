@@ -180,8 +180,8 @@ impl Events {
 pub fn patience() -> Patience {
     Patience {
         connect: Duration::from_secs(5),
-        read: Duration::from_millis(400),
-        overall: Duration::from_secs(20),
+        read: Duration::from_secs(20),
+        overall: Duration::from_mins(1),
         tries: 3,
         backoff: Duration::from_millis(5),
     }
@@ -227,5 +227,5 @@ pub fn artifact(source: impl Into<String>, bytes: &[u8]) -> Artifact {
 
 /// 300 kB that no one takes for text.
 pub fn payload() -> Vec<u8> {
-    (0..300_000_u32).flat_map(|n| [(n.wrapping_mul(2_654_435_761) >> 13) as u8]).collect()
+    (0..75_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect()
 }

@@ -4,16 +4,42 @@ use std::fmt::Write as _;
 
 use similar::{ChangeTag, TextDiff};
 
-use crate::cli::output::text::{Canvas, Tone, clean};
+use crate::cli::output::text::{Canvas, Tone, clean, names};
 use crate::facts::Facts;
 use crate::facts::model::{FileFact, FileState, Observed};
-use crate::plan::model::{Action, Step};
+use crate::plan::model::{Action, Job, Step};
 use crate::resource::HostName;
 
-/// A unified difference of the file that the step writes; empty for other steps.
-pub fn diff_view(facts: &Facts, host: &HostName, step: &Step, canvas: &Canvas) -> String {
+/// A unified difference of every file that the jobs write; what several hosts share is shown once.
+pub fn diff_view(facts: &Facts, jobs: &[&Job], canvas: &Canvas) -> String {
+    let mut all: Vec<(Vec<&HostName>, FileDiff)> = Vec::new();
+    for (host, step) in jobs.iter().flat_map(|job| job.steps.iter().map(|step| (&job.host, step))) {
+        let Some(diff) = file_diff(facts, host, step, canvas) else {
+            continue;
+        };
+        match all.iter_mut().find(|(_, other)| *other == diff) {
+            Some((hosts, _)) => hosts.push(host),
+            None => all.push((vec![host], diff)),
+        }
+    }
+    all.into_iter().fold(String::new(), |mut text, (hosts, diff)| {
+        let title = canvas.paint(Tone::Strong, format!("{} {}", names(hosts), diff.title));
+        let _ = write!(text, "      {title}\n{}", diff.body);
+        text
+    })
+}
+
+#[derive(PartialEq, Eq)]
+struct FileDiff {
+    /// The path, and what has to be said about it.
+    title: String,
+    /// The lines.
+    body: String,
+}
+
+fn file_diff(facts: &Facts, host: &HostName, step: &Step, canvas: &Canvas) -> Option<FileDiff> {
     let Action::WriteFile { path, content, .. } = &step.action else {
-        return String::new();
+        return None;
     };
     let fact = match facts.host(host).and_then(|host| host.files.get(path)) {
         Some(Observed::Known(fact)) => fact.as_ref(),
@@ -21,7 +47,7 @@ pub fn diff_view(facts: &Facts, host: &HostName, step: &Step, canvas: &Canvas) -
     };
     let (before, note) = before(fact);
     let after = clean(&content.masked());
-    let mut text = format!("      {}\n", canvas.paint(Tone::Strong, format!("{host}:{path}{note}")));
+    let mut text = String::new();
     let diff = TextDiff::from_lines(before.as_str(), after.as_str());
     if diff.ratio() >= 1.0 {
         text.push_str("      (same text; its mode, its owner or a secret differs)\n");
@@ -45,7 +71,7 @@ pub fn diff_view(facts: &Facts, host: &HostName, step: &Step, canvas: &Canvas) -
             let _ = writeln!(text, "      {}", canvas.cell(tone, &line, 0));
         }
     }
-    text
+    Some(FileDiff { title: format!("{path}{note}"), body: text })
 }
 
 /// The text that is there, and what has to be said about it.

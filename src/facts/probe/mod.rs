@@ -3,6 +3,7 @@
 
 pub mod docker;
 pub mod files;
+pub mod firewall;
 pub mod network;
 pub mod storage;
 pub mod system;

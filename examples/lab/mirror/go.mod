@@ -1,3 +1,0 @@
-module kuboard-ha.invalid/mirror
-
-go 1.19

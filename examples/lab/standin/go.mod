@@ -1,3 +1,0 @@
-module kuboard-ha.invalid/standin
-
-go 1.19

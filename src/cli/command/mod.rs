@@ -1,0 +1,129 @@
+//! The commands, one file each.
+
+mod check;
+mod plan;
+mod status;
+mod up;
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+
+use crate::cli::Global;
+use crate::cli::converge::World as _;
+use crate::cli::engine::{self, Cancel, Hosts, Means};
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::output::console::Console;
+use crate::cli::signals;
+use crate::cli::site::Site;
+use crate::facts::Facts;
+use crate::facts::model::HostState;
+use crate::plan::model::Planning;
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    #[expect(missing_docs, reason = "its help text is that of its arguments")]
+    Check(check::CheckArgs),
+    #[expect(missing_docs, reason = "its help text is that of its arguments")]
+    Plan(plan::PlanArgs),
+    #[expect(missing_docs, reason = "its help text is that of its arguments")]
+    Up(up::UpArgs),
+    #[expect(missing_docs, reason = "its help text is that of its arguments")]
+    Status(status::StatusArgs),
+}
+
+impl Command {
+    /// Runs it to its end.
+    pub async fn run(&self, global: &Global, console: &Console) -> Result<Exit, CliError> {
+        match self {
+            Self::Check(args) => check::run(args, global, console).await,
+            Self::Plan(args) => plan::run(args, global, console).await,
+            Self::Up(args) => up::run(args, global, console).await,
+            Self::Status(args) => status::run(args, global, console).await,
+        }
+    }
+}
+
+/// For those who develop this tool: facts from a file instead of the hosts, and into one.
+#[derive(Debug, Args)]
+pub struct SavedFacts {
+    /// Plan from facts that were saved, without touching a host
+    #[arg(long, hide = true, value_name = "FILE")]
+    facts: Option<PathBuf>,
+    /// Save what was seen
+    #[arg(long, hide = true, value_name = "FILE", conflicts_with = "facts")]
+    save_facts: Option<PathBuf>,
+}
+
+/// A site and what was seen of it.
+struct Looked {
+    site: Site,
+    facts: Facts,
+    planning: Planning,
+}
+
+/// Looks at the hosts of a site, or at saved facts, and plans.
+async fn look(
+    site: Site,
+    saved: &SavedFacts,
+    global: &Global,
+    console: &Console,
+) -> Result<Looked, CliError> {
+    if let Some(path) = &saved.facts {
+        let facts: Facts = load_facts(path)?;
+        let planning = engine::planning(&site, &facts);
+        return Ok(Looked { site, facts, planning });
+    }
+    let site = site.with_secrets()?;
+    let feed = console.look_feed();
+    let cancel = Cancel::new();
+    signals::listen(&cancel, &feed);
+    let means = Means {
+        parallel: global.parallel.get(),
+        without: Vec::new(),
+        cancel: cancel.clone(),
+        events: feed.clone(),
+    };
+    let mut hosts = Hosts::new(&site, means);
+    let facts = tokio::select! {
+        facts = hosts.look() => facts,
+        () = cancel.cancelled() => Err(interrupted()),
+    };
+    feed.finish();
+    let facts = facts?;
+    if let Some(path) = &saved.save_facts {
+        save_facts(path, &facts)?;
+    }
+    let planning = hosts.plan(&facts);
+    drop(hosts);
+    Ok(Looked { site, facts, planning })
+}
+
+/// A signal came while nothing was being changed.
+fn interrupted() -> CliError {
+    CliError::new(Exit::Interrupted, "interrupted; nothing was changed")
+}
+
+/// The exit code that facts and planning call for, whatever the command.
+fn standing(looked: &Looked) -> Exit {
+    let unreachable = looked.facts.hosts.values().any(|host| matches!(host, HostState::Unreachable { .. }));
+    Exit::first_of([
+        if unreachable { Exit::Unreachable } else { Exit::Ok },
+        if looked.planning.is_blocked() { Exit::Blocked } else { Exit::Ok },
+    ])
+}
+
+fn load_facts(path: &Path) -> Result<Facts, CliError> {
+    let failed = || CliError::new(Exit::Usage, format!("the facts in {} cannot be read", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|error| failed().because(&error))?;
+    serde_json::from_str(&text).map_err(|error| failed().because(&error))
+}
+
+fn save_facts(path: &Path, facts: &Facts) -> Result<(), CliError> {
+    let failed =
+        || CliError::new(Exit::Unexpected, format!("the facts cannot be saved in {}", path.display()));
+    let text = serde_json::to_string_pretty(facts).map_err(|error| failed().because(&error))?;
+    std::fs::write(path, text).map_err(|error| failed().because(&error))
+}

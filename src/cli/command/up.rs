@@ -1,0 +1,187 @@
+//! `up`: do it.
+
+use std::io::BufRead as _;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use clap::Args;
+
+use crate::cli::Global;
+use crate::cli::command::{SavedFacts, look, standing};
+use crate::cli::converge::{Consent, converge};
+use crate::cli::engine::{Cancel, Hosts, Means};
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::output::console::Console;
+use crate::cli::output::document::PlanDocument;
+use crate::cli::output::feed::Feed;
+use crate::cli::output::json::Line;
+use crate::cli::output::outcome_view::{OutcomeEvent, exit, outcome_view};
+use crate::cli::output::plan_view::PlanView;
+use crate::cli::output::text::elapsed;
+use crate::cli::output::timings::Timings;
+use crate::cli::signals;
+use crate::cli::site::{InventoryArg, Site};
+use crate::event::{Event, EventSink};
+use crate::facts::Facts;
+use crate::plan::model::{Planning, Risk};
+
+/// Make the hosts what the inventory says
+///
+/// Safe to repeat, to interrupt and to continue from another machine. On a terminal it asks before a running service is
+/// restarted and before a member is replaced or removed; without a terminal, restarts go ahead one by one, and
+/// replacing or removing a member needs --yes. It never asks on fresh hosts.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  kuboard-ha up
+  kuboard-ha up --dry-run                what `kuboard-ha plan` prints
+  kuboard-ha up --yes -o json            in CI, events for programs
+  kuboard-ha up --without etcd3          leave a dead host out for now
+
+Ctrl-C finishes the steps in hand and says where it stands; a second one stops at
+once. Both are safe, and `up` continues.
+
+Exit codes: 0 ok, 3 the inventory is invalid, 4 a host is not reachable, 5 blocked or
+not agreed to, 6 a step failed, 7 did not converge, 8 a download failed, 9 locked by
+another run, 130 interrupted.")]
+pub struct UpArgs {
+    #[command(flatten)]
+    inventory: InventoryArg,
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Agree to everything, replacing and removing members included
+    #[arg(short, long)]
+    yes: bool,
+    /// Leave a dead host out; refused where quorum needs it
+    #[arg(long, value_name = "HOST")]
+    without: Vec<String>,
+    /// Say at the end where the time went
+    #[arg(long)]
+    timings: bool,
+    #[command(flatten)]
+    saved: SavedFacts,
+}
+
+pub(super) async fn run(args: &UpArgs, global: &Global, console: &Console) -> Result<Exit, CliError> {
+    let ended = up(args, global, console).await;
+    if let Err(error) = &ended
+        && console.is_json()
+        && !args.dry_run
+    {
+        // The stream ends with an outcome whatever happens.
+        let _ = console.document(&Line::new(OutcomeEvent::of_error(error), SystemTime::now()));
+    }
+    ended
+}
+
+async fn up(args: &UpArgs, global: &Global, console: &Console) -> Result<Exit, CliError> {
+    let site = Site::load(&args.inventory, console.stderr_canvas())?;
+    let without = args.without.iter().map(|name| site.host(name)).collect::<Result<Vec<_>, _>>()?;
+    if args.dry_run || args.saved.facts.is_some() {
+        return dry_run(site, args, global, console).await;
+    }
+    let site = site.with_secrets()?;
+    let begun = Instant::now();
+    let feed = console.run_feed();
+    let timings = Arc::new(Timings::new(Arc::clone(&feed) as Arc<dyn EventSink>));
+    let cancel = Cancel::new();
+    signals::listen(&cancel, &feed);
+    let events = Arc::clone(&timings) as Arc<dyn EventSink>;
+    let means = Means { parallel: global.parallel.get(), without, cancel: cancel.clone(), events };
+    let mut hosts = Hosts::new(&site, means);
+    let mut consent = Asking { site: &site, console, feed: &feed, cancel, yes: args.yes };
+    let outcome = converge(&mut hosts, &mut consent).await;
+    feed.finish();
+    if args.timings {
+        console.say(&timings.account());
+    }
+    let outcome = outcome?;
+    // A result that nobody reads is no failure of the run.
+    let _ = if console.is_json() {
+        let event = OutcomeEvent::new(&site, &outcome, begun.elapsed().as_secs_f64());
+        console.document(&Line::new(event, SystemTime::now()))
+    } else {
+        console.result(&outcome_view(&site, &outcome, &elapsed(begun.elapsed()), console.canvas()))
+    };
+    Ok(exit(&outcome))
+}
+
+async fn dry_run(site: Site, args: &UpArgs, global: &Global, console: &Console) -> Result<Exit, CliError> {
+    let looked = look(site, &args.saved, global, console).await?;
+    let cluster = &looked.site.inventory.cluster;
+    if console.is_json() {
+        console.document(&PlanDocument::new(cluster, &looked.planning))?;
+    } else {
+        let view = PlanView { cluster, planning: &looked.planning, facts: &looked.facts, diff: false };
+        console.result(&view.render(console.canvas()))?;
+    }
+    Ok(standing(&looked))
+}
+
+/// Asks whoever sits at the terminal.
+struct Asking<'a> {
+    site: &'a Site,
+    console: &'a Console,
+    feed: &'a Feed,
+    cancel: Cancel,
+    yes: bool,
+}
+
+impl Consent for Asking<'_> {
+    async fn given(&mut self, planning: &Planning, facts: &Facts) -> bool {
+        match planning.plan.risk() {
+            _ if self.yes => true,
+            Risk::None => true,
+            risk if self.console.is_interactive() => {
+                self.feed.clear();
+                self.ask(planning, facts, risk).await
+            }
+            Risk::Restart => true,
+            Risk::Replace => {
+                self.feed.clear();
+                self.console
+                    .say("a member would be replaced or removed: that needs --yes without a terminal\n");
+                false
+            }
+        }
+    }
+
+    fn planned(&mut self, round: u32, planning: &Planning) {
+        let plan = &planning.plan;
+        self.feed.emit(Event::Planned { round, jobs: plan.jobs.len(), steps: plan.step_count() });
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.cancel.is_cancelled()
+    }
+}
+
+impl Asking<'_> {
+    /// Shows the plan and waits for an answer or a signal.
+    async fn ask(&self, planning: &Planning, facts: &Facts, risk: Risk) -> bool {
+        let cluster = &self.site.inventory.cluster;
+        let view = PlanView { cluster, planning, facts, diff: false };
+        self.console.say(&view.render(self.console.stderr_canvas()));
+        let what = match risk {
+            Risk::Replace => "This replaces or removes a member.",
+            _ => "This restarts or reloads what runs, one host at a time where it matters.",
+        };
+        self.console.say(&format!("\n{what} Go on? [y/N] "));
+        let (sender, answer) = tokio::sync::oneshot::channel();
+        // A thread of its own: reading cannot be cancelled, and the process must be able to end without it.
+        std::thread::spawn(move || {
+            let mut line = String::new();
+            let read = std::io::stdin().lock().read_line(&mut line);
+            let _ = sender.send(read.is_ok() && matches!(line.trim(), "y" | "Y" | "yes" | "Yes"));
+        });
+        tokio::select! {
+            agreed = answer => agreed.unwrap_or(false),
+            () = self.cancel.cancelled() => {
+                self.console.say("\n");
+                false
+            }
+        }
+    }
+}

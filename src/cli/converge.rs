@@ -1,0 +1,244 @@
+//! The loop of `up`: look, plan, ask, apply, and look again until nothing is left to do.
+
+use crate::cli::error::CliError;
+use crate::facts::Facts;
+use crate::plan::model::{Plan, Planning, Risk};
+use crate::resource::HostName;
+
+/// How often a run plans anew before it gives up.
+const ROUNDS: u32 = 5;
+
+/// The hosts, as the loop needs them.
+#[expect(async_fn_in_trait, reason = "used as a bound only, on one thread's stack")]
+pub trait World {
+    /// Looks at all hosts.
+    async fn look(&mut self) -> Result<Facts, CliError>;
+    /// Plans from what was seen.
+    fn plan(&self, facts: &Facts) -> Planning;
+    /// Holds the lease of every host, carries the plan out, gives the leases back.
+    async fn apply(&mut self, plan: &Plan) -> Result<Applied, CliError>;
+}
+
+/// Decides whether a plan may be carried out.
+#[expect(async_fn_in_trait, reason = "used as a bound only, on one thread's stack")]
+pub trait Consent {
+    /// Whether it may; asked again only when the risk rises.
+    async fn given(&mut self, planning: &Planning, facts: &Facts) -> bool;
+    /// Told of each plan.
+    fn planned(&mut self, _round: u32, _planning: &Planning) {}
+    /// Whether a signal asked for the end.
+    fn is_cancelled(&self) -> bool;
+}
+
+/// What came of carrying a plan out.
+#[derive(Clone, Debug, Default)]
+pub struct Applied {
+    /// How many steps changed something.
+    pub changed: usize,
+    /// How it ended.
+    pub end: End,
+    /// Every step that failed.
+    pub failures: Vec<Failure>,
+}
+
+/// How carrying a plan out ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum End {
+    /// All of it was done.
+    #[default]
+    Done,
+    /// A guard no longer held, or a connection was cut: look again.
+    Fenced,
+    /// Steps failed; see the failures.
+    Failed,
+    /// A signal asked for the end.
+    Interrupted,
+}
+
+/// A step that failed.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Failure {
+    /// Where.
+    pub host: HostName,
+    /// Which job.
+    pub job: String,
+    /// What was to be done.
+    pub step: String,
+    /// Why it failed.
+    pub error: String,
+    /// The lines that matter.
+    pub evidence: Vec<String>,
+}
+
+/// How `up` ended.
+#[derive(Debug)]
+pub struct UpOutcome {
+    /// In one word.
+    pub result: UpResult,
+    /// How many steps changed something.
+    pub changed: usize,
+    /// How many plans there were.
+    pub rounds: u32,
+    /// Every step that failed.
+    pub failures: Vec<Failure>,
+    /// The last plan: what is left, or what blocks.
+    pub planning: Planning,
+    /// From what it was planned.
+    pub facts: Facts,
+}
+
+/// The end of `up` in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UpResult {
+    /// All is as asked, after changes.
+    Converged,
+    /// All was as asked.
+    Unchanged,
+    /// A finding forbids going on.
+    Blocked,
+    /// Consent was not given.
+    Declined,
+    /// A step failed.
+    Failed,
+    /// Everything was done and something still differs, or rounds brought no progress.
+    NotConverged,
+    /// A signal asked for the end.
+    Interrupted,
+}
+
+/// Runs the loop.
+pub async fn converge(world: &mut impl World, consent: &mut impl Consent) -> Result<UpOutcome, CliError> {
+    let mut changed = 0;
+    let mut agreed = Risk::None;
+    let mut last = End::Fenced;
+    for round in 1.. {
+        let facts = world.look().await?;
+        let planning = world.plan(&facts);
+        consent.planned(round, &planning);
+        let risk = planning.plan.risk();
+        let result = if consent.is_cancelled() {
+            UpResult::Interrupted
+        } else if planning.is_blocked() {
+            UpResult::Blocked
+        } else if planning.plan.is_empty() {
+            if changed == 0 { UpResult::Unchanged } else { UpResult::Converged }
+        } else if last == End::Done || round > ROUNDS {
+            UpResult::NotConverged
+        } else if risk > agreed && !consent.given(&planning, &facts).await {
+            if consent.is_cancelled() { UpResult::Interrupted } else { UpResult::Declined }
+        } else {
+            agreed = agreed.max(risk);
+            let applied = world.apply(&planning.plan).await?;
+            changed += applied.changed;
+            last = applied.end;
+            let result = match applied.end {
+                End::Failed => UpResult::Failed,
+                End::Interrupted => UpResult::Interrupted,
+                // The same plan would be fenced again.
+                End::Fenced if applied.changed == 0 && round > 1 => UpResult::NotConverged,
+                End::Done | End::Fenced => continue,
+            };
+            let failures = applied.failures;
+            return Ok(UpOutcome { result, changed, rounds: round, failures, planning, facts });
+        };
+        return Ok(UpOutcome { result, changed, rounds: round, failures: Vec::new(), planning, facts });
+    }
+    Err(CliError::new(crate::cli::exit::Exit::Unexpected, "the loop of rounds ended by itself"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::output::sample_plans::{blocked, fresh, rolling};
+
+    /// What each look leads to, and how each application ends.
+    struct Told {
+        plannings: Vec<Planning>,
+        ends: Vec<(usize, End)>,
+        looks: usize,
+    }
+
+    impl World for Told {
+        async fn look(&mut self) -> Result<Facts, CliError> {
+            self.looks += 1;
+            Ok(Facts::default())
+        }
+
+        fn plan(&self, _facts: &Facts) -> Planning {
+            self.plannings.get(self.looks - 1).cloned().unwrap_or_default()
+        }
+
+        async fn apply(&mut self, _plan: &Plan) -> Result<Applied, CliError> {
+            let (changed, end) = self.ends.remove(0);
+            Ok(Applied { changed, end, failures: Vec::new() })
+        }
+    }
+
+    /// Agrees to so much risk, and counts the questions.
+    struct Answers {
+        up_to: Risk,
+        asked: usize,
+        cancelled: bool,
+    }
+
+    impl Consent for Answers {
+        async fn given(&mut self, planning: &Planning, _facts: &Facts) -> bool {
+            self.asked += 1;
+            planning.plan.risk() <= self.up_to
+        }
+
+        fn is_cancelled(&self) -> bool {
+            self.cancelled
+        }
+    }
+
+    async fn ran(plannings: Vec<Planning>, ends: Vec<(usize, End)>, up_to: Risk) -> (UpOutcome, usize) {
+        let mut consent = Answers { up_to, asked: 0, cancelled: false };
+        let outcome = converge(&mut Told { plannings, ends, looks: 0 }, &mut consent).await.unwrap();
+        (outcome, consent.asked)
+    }
+
+    #[tokio::test]
+    async fn nothing_to_do_is_unchanged_and_never_asks() {
+        let (outcome, asked) = ran(vec![], vec![], Risk::None).await;
+        assert_eq!((outcome.result, outcome.changed, asked), (UpResult::Unchanged, 0, 0));
+    }
+
+    #[tokio::test]
+    async fn what_was_done_is_seen_again_before_it_counts() {
+        let (outcome, asked) = ran(vec![fresh()], vec![(22, End::Done)], Risk::None).await;
+        assert_eq!((outcome.result, outcome.changed, asked), (UpResult::Converged, 22, 0));
+        let (outcome, _) = ran(vec![fresh(), rolling()], vec![(22, End::Done)], Risk::Restart).await;
+        assert_eq!(outcome.result, UpResult::NotConverged);
+        assert!(!outcome.planning.plan.is_empty(), "what is left is told");
+    }
+
+    #[tokio::test]
+    async fn a_restart_is_asked_once_and_a_refusal_changes_nothing() {
+        let (outcome, asked) = ran(vec![rolling()], vec![], Risk::None).await;
+        assert_eq!((outcome.result, outcome.changed, asked), (UpResult::Declined, 0, 1));
+        let ends = vec![(2, End::Fenced), (4, End::Done)];
+        let (outcome, asked) = ran(vec![rolling(), rolling()], ends, Risk::Restart).await;
+        assert_eq!((outcome.result, outcome.changed, asked), (UpResult::Converged, 6, 1));
+    }
+
+    #[tokio::test]
+    async fn a_run_that_is_fenced_without_progress_ends() {
+        let (outcome, _) = ran(vec![fresh(); 9], vec![(0, End::Fenced); 9], Risk::None).await;
+        assert_eq!((outcome.result, outcome.rounds), (UpResult::NotConverged, 2));
+        let (outcome, _) = ran(vec![fresh(); 9], vec![(1, End::Fenced); 9], Risk::None).await;
+        assert_eq!((outcome.result, outcome.rounds), (UpResult::NotConverged, ROUNDS + 1));
+    }
+
+    #[tokio::test]
+    async fn findings_failures_and_signals_end_the_run() {
+        assert_eq!(ran(vec![blocked()], vec![], Risk::Replace).await.0.result, UpResult::Blocked);
+        let failed = ran(vec![fresh()], vec![(3, End::Failed)], Risk::None).await.0;
+        assert_eq!((failed.result, failed.changed), (UpResult::Failed, 3));
+        let stopped = ran(vec![fresh()], vec![(3, End::Interrupted)], Risk::None).await.0;
+        assert_eq!(stopped.result, UpResult::Interrupted);
+        let mut consent = Answers { up_to: Risk::None, asked: 0, cancelled: true };
+        let mut world = Told { plannings: vec![fresh()], ends: vec![], looks: 0 };
+        assert_eq!(converge(&mut world, &mut consent).await.unwrap().result, UpResult::Interrupted);
+    }
+}

@@ -1,0 +1,191 @@
+//! Starting the one `ssh` process that carries a connection.
+//!
+//! The crate `openssh` can start it too, but then always with `BatchMode=yes`, which rules out passwords, and without a
+//! say in how a bastion is reached; so it is started here and the crate attaches to it.
+
+use std::error::Error;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use openssh::Session;
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use super::super::{HostError, HostErrorKind};
+use super::failure::{self, Failure};
+use crate::inventory::model::HostKeys;
+use crate::secret::Secret;
+
+/// From the first packet to a login, host names and banners included.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// Where and as whom to log in.
+#[derive(Clone)]
+pub(super) struct Login<'a> {
+    pub(super) host: &'a str,
+    pub(super) user: Option<&'a str>,
+    pub(super) port: Option<u16>,
+    pub(super) identity_file: Option<&'a Path>,
+    pub(super) host_keys: HostKeys,
+    pub(super) config_file: Option<&'a Path>,
+    pub(super) password: Option<&'a Secret<String>>,
+    /// A command that connects to the host, in place of a connection of ssh's own.
+    pub(super) proxy: Option<String>,
+    /// Hosts to go through first, as `ssh -J` takes them.
+    pub(super) jump: Option<&'a str>,
+}
+
+impl Login<'_> {
+    /// Logs in and leaves a master process behind. It ends when the session is dropped, or, if this program is
+    /// killed, three seconds after its last channel was closed.
+    pub(super) async fn connect(&self) -> Result<Session, HostError> {
+        let Some(password) = self.password else { return self.start(None).await.map_err(|f| self.told(&f)) };
+        let prompt = self.prompt().await?;
+        // One method at a time: a wrong password offered twice counts twice where failures lock an account.
+        match self.start(Some(("password", &format!("{prompt}'s password: "), password))).await {
+            Err(failure) if failure.offers("keyboard-interactive") && !failure.offers("password") => self
+                .start(Some(("keyboard-interactive", &format!("({prompt}) Password: "), password)))
+                .await
+                .map_err(|failure| self.told(&failure)),
+            other => other.map_err(|failure| self.told(&failure)),
+        }
+    }
+
+    /// What `ssh` is told in any case.
+    pub(super) fn arguments(&self) -> Vec<OsString> {
+        let mut arguments: Vec<OsString> = Vec::new();
+        let host_keys = match self.host_keys {
+            HostKeys::Strict => "StrictHostKeyChecking=yes",
+            HostKeys::AcceptNew => "StrictHostKeyChecking=accept-new",
+        };
+        // What a user's configuration asks for interactive logins is of no use here, and forwardings would collide.
+        for option in [
+            host_keys,
+            "ConnectTimeout=10",
+            "ServerAliveInterval=5",
+            "ServerAliveCountMax=4",
+            "ClearAllForwardings=yes",
+            "ForwardAgent=no",
+            "ForwardX11=no",
+            "PermitLocalCommand=no",
+            "RequestTTY=no",
+        ] {
+            arguments.extend(["-o".into(), option.into()]);
+        }
+        if let Some(file) = self.config_file {
+            arguments.extend(["-F".into(), file.into()]);
+        }
+        if let Some(file) = self.identity_file {
+            arguments.extend(["-o".into(), "IdentitiesOnly=yes".into(), "-i".into(), file.into()]);
+        }
+        if let Some(user) = self.user {
+            arguments.extend(["-l".into(), user.into()]);
+        }
+        if let Some(port) = self.port {
+            arguments.extend(["-p".into(), port.to_string().into()]);
+        }
+        if let Some(proxy) = &self.proxy {
+            arguments.extend(["-o".into(), format!("ProxyCommand={proxy}").into()]);
+        }
+        if let Some(jump) = self.jump {
+            arguments.extend(["-J".into(), jump.into()]);
+        }
+        arguments
+    }
+
+    async fn start(&self, secret: Option<(&str, &str, &Secret<String>)>) -> Result<Session, Failure> {
+        let folder =
+            control_folder().map_err(|error| Failure::local(format!("no control directory: {error}")))?;
+        let log = folder.path().join("log");
+        let mut ssh = Command::new("ssh");
+        ssh.args(["-M", "-N", "-f", "-o", "ControlPersist=3s"]);
+        ssh.arg("-S").arg(folder.path().join("master")).arg("-E").arg(&log);
+        match secret {
+            None => {
+                ssh.args(["-o", "BatchMode=yes"]);
+            }
+            Some((method, prompt, password)) => {
+                ssh.args(["-o", "BatchMode=no", "-o", "NumberOfPasswordPrompts=1"]);
+                ssh.args(["-o", &format!("PreferredAuthentications={method}")]);
+                // `printenv PROMPT` answers this one prompt and fails on every other: a bastion's, a one-time code,
+                // a key's passphrase. The password is in no file and in no argument list.
+                ssh.env("SSH_ASKPASS", "printenv").env("SSH_ASKPASS_REQUIRE", "force");
+                ssh.env(prompt, password.reveal());
+                if std::env::var_os("DISPLAY").is_none() {
+                    // Clients before 8.4 ask for a display before they ask the program.
+                    ssh.env("DISPLAY", ":0");
+                }
+            }
+        }
+        ssh.args(self.arguments()).arg("--").arg(self.host);
+        ssh.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+        let status = tokio::time::timeout(PATIENCE, ssh.status()).await;
+        let said = || std::fs::read_to_string(&log).unwrap_or_default();
+        match status {
+            Ok(Ok(status)) if status.success() => Ok(Session::new_native_mux(folder)),
+            Ok(Ok(_)) => Err(failure::classify(&said())),
+            Ok(Err(error)) => Err(Failure::local(format!("the program ssh could not be started: {error}"))),
+            Err(_) => {
+                let seconds = PATIENCE.as_secs();
+                Err(Failure::of(HostErrorKind::Unreachable, format!("no login within {seconds} s"), &said()))
+            }
+        }
+    }
+
+    /// `USER@HOST` as ssh writes them when it asks for a password, after `~/.ssh/config` had its say.
+    async fn prompt(&self) -> Result<String, HostError> {
+        let failed = |why: &str| self.told(&Failure::local(format!("ssh -G: {why}")));
+        let output = Command::new("ssh")
+            .arg("-G")
+            .args(self.arguments())
+            .arg("--")
+            .arg(self.host)
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output()
+            .await
+            .map_err(|error| failed(&error.to_string()))?;
+        if !output.status.success() {
+            return Err(failed(String::from_utf8_lossy(&output.stderr).trim()));
+        }
+        let text = String::from_utf8_lossy(&output.stdout);
+        let value = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' '));
+        let user = value("user").ok_or_else(|| failed("it names no user"))?;
+        let host = value("hostkeyalias").or(value("hostname")).unwrap_or(self.host);
+        Ok(format!("{user}@{}", host.to_ascii_lowercase()))
+    }
+
+    fn told(&self, failure: &Failure) -> HostError {
+        let user = self.user.map_or_else(String::new, |user| format!("{user}@"));
+        let port = self.port.map_or_else(String::new, |port| format!(" port {port}"));
+        HostError::new(failure.kind, format!("ssh to {user}{}{port}: {}", self.host, failure.what))
+    }
+}
+
+/// A folder of our own for the control socket. Its path must be short: a socket's path has 108 bytes at most, and ssh
+/// adds 17 while it binds.
+fn control_folder() -> std::io::Result<TempDir> {
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    let short = |path: &PathBuf| path.is_absolute() && path.as_os_str().len() <= 60;
+    let builder = || tempfile::Builder::new().prefix("kha").rand_bytes(8).to_owned();
+    if let Some(path) = runtime.filter(short)
+        && let Ok(folder) = builder().tempdir_in(path)
+    {
+        return Ok(folder);
+    }
+    builder().tempdir_in("/tmp")
+}
+
+/// An error and its causes in one line.
+pub(super) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

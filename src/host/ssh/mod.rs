@@ -1,0 +1,125 @@
+//! Hosts over OpenSSH: the user's own `ssh`, `~/.ssh/config`, agent and known hosts decide what the inventory leaves
+//! open. One connection per host, any number of commands over it.
+
+mod bastion;
+mod failure;
+mod master;
+
+use std::sync::Arc;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use openssh::{Session, Stdio};
+use tokio::sync::Mutex;
+
+pub use self::bastion::Bastions;
+use self::master::Login;
+use super::{Cmd, Host, HostError, HostErrorKind, Process};
+use crate::inventory::model;
+use crate::resource::HostName;
+use crate::secret::Secret;
+
+/// A host behind an ssh connection, made when it is first needed and again when it was lost.
+pub struct Ssh {
+    name: HostName,
+    settings: model::Ssh,
+    password: Option<Secret<String>>,
+    bastions: Bastions,
+    connection: Mutex<Option<Arc<Session>>>,
+}
+
+impl Ssh {
+    /// A host reached by these settings. `password` is the login's, where the settings name one; hosts that share
+    /// `bastions` share the connections to them.
+    pub fn new(
+        name: HostName,
+        settings: model::Ssh,
+        password: Option<Secret<String>>,
+        bastions: &Bastions,
+    ) -> Self {
+        Self { name, settings, password, bastions: bastions.clone(), connection: Mutex::default() }
+    }
+
+    /// The connection, and whether it was made just now.
+    async fn connection(&self) -> Result<(Arc<Session>, bool), HostError> {
+        let mut connection = self.connection.lock().await;
+        if let Some(session) = &*connection {
+            return Ok((Arc::clone(session), false));
+        }
+        let proxy = match &self.settings.proxy_jump {
+            Some(jump) => Some(self.bastions.proxy_command(jump, &self.settings).await?),
+            None => None,
+        };
+        let login = Login {
+            host: &self.settings.host,
+            user: self.settings.user.as_deref(),
+            port: self.settings.port,
+            identity_file: self.settings.identity_file.as_deref(),
+            host_keys: self.settings.host_keys,
+            config_file: self.settings.config_file.as_deref(),
+            password: self.password.as_ref(),
+            proxy,
+            jump: None,
+        };
+        let session = Arc::new(login.connect().await?);
+        *connection = Some(Arc::clone(&session));
+        Ok((session, true))
+    }
+
+    /// Drops a connection that was lost, unless another was made meanwhile.
+    async fn forget(&self, lost: &Arc<Session>) {
+        let mut connection = self.connection.lock().await;
+        if connection.as_ref().is_some_and(|current| Arc::ptr_eq(current, lost)) {
+            *connection = None;
+        }
+    }
+}
+
+impl Host for Ssh {
+    fn name(&self) -> &HostName {
+        &self.name
+    }
+
+    fn spawn(&self, cmd: &Cmd) -> BoxFuture<'_, Result<Process, HostError>> {
+        let cmd = cmd.clone();
+        async move {
+            let (session, fresh) = self.connection().await?;
+            match start(&session, &cmd).await {
+                Ok(process) => Ok(process),
+                Err(_) if !fresh => {
+                    // The connection ended since it was last used; what ran over it has ended or says so itself.
+                    self.forget(&session).await;
+                    let (session, _) = self.connection().await?;
+                    start(&session, &cmd).await
+                }
+                Err(error) => {
+                    self.forget(&session).await;
+                    Err(error)
+                }
+            }
+        }
+        .boxed()
+    }
+}
+
+async fn start(session: &Arc<Session>, cmd: &Cmd) -> Result<Process, HostError> {
+    let failed = |why: String| {
+        HostError::new(HostErrorKind::Unreachable, format!("no command could be started: {why}"))
+    };
+    let mut child = Arc::clone(session)
+        .arc_raw_command(&cmd.text)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .await
+        .map_err(|error| failed(master::chain(&error)))?;
+    let (Some(stdin), Some(stdout), Some(stderr)) =
+        (child.stdin().take(), child.stdout().take(), child.stderr().take())
+    else {
+        return Err(failed("its pipes are missing".to_owned()));
+    };
+    // Keeps the connection until the command has ended; its exit status says nothing that its frames do not.
+    tokio::spawn(async move { child.wait().await });
+    Ok(Process { stdin: Box::pin(stdin), stdout: Box::pin(stdout), stderr: Box::pin(stderr) })
+}

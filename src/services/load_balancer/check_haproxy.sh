@@ -1,0 +1,1 @@
+checked=$(haproxy -c -f "$new" 2>&1) || fail "haproxy -c: $checked"
