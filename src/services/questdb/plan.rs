@@ -153,7 +153,14 @@ fn run(job: &mut JobDraft<'_, '_>) -> bool {
                 (UnitChange::Restart, reason, Risk::Restart)
             }
         },
-        Some(_) => (UnitChange::Start, Reason::Needed("it does not run".to_owned()), Risk::None),
+        Some(unit) => {
+            let how = if matches!(unit.sub.as_str(), "" | "dead") {
+                String::new()
+            } else {
+                format!(" ({})", unit.sub)
+            };
+            (UnitChange::Start, Reason::Needed(format!("it does not run{how}")), Risk::None)
+        }
         None => (UnitChange::Start, Reason::Missing, Risk::None),
     };
     job.unit(UNIT, change, &STAMP, reason, risk, START);
