@@ -212,15 +212,6 @@ fn the_first_start_is_guarded_against_data_that_came_meanwhile() {
 }
 
 #[test]
-fn a_disk_mounted_noexec_blocks_questdb() {
-    let inventory = manual();
-    let mut facts = world::bare(&inventory);
-    let mount = on(&mut facts, "questdb").mounts.get_mut("/var/lib/questdb").map(|mount| &mut mount.options);
-    mount.map(|options| options.insert("noexec".to_owned()));
-    assert_eq!(codes(&plan(&inventory, &facts), Severity::Blocked), ["questdb.noexec"]);
-}
-
-#[test]
 fn java_comes_from_the_distribution_only_where_it_is_needed() {
     let inventory = manual();
     assert_eq!(inventory.questdb.as_ref().map(|questdb| questdb.flavour), Some(QuestdbFlavour::NoJre));
@@ -242,27 +233,13 @@ fn java_comes_from_the_distribution_only_where_it_is_needed() {
 }
 
 #[test]
-fn questdb_needs_an_architecture_and_a_digest() {
+fn questdb_needs_a_digest() {
     let mut inventory = manual();
-    let mut facts = world::bare(&inventory);
-    on(&mut facts, "questdb").system.arch = None;
-    assert!(codes(&plan(&inventory, &facts), Severity::Blocked).contains(&"questdb.architecture"));
     if let Some(questdb) = inventory.questdb.as_mut() {
         questdb.flavour = QuestdbFlavour::Rt;
     }
     let facts = world::bare(&inventory);
     assert_eq!(codes(&plan(&inventory, &facts), Severity::Blocked), ["questdb.no-digest"]);
-}
-
-#[test]
-fn a_heap_larger_than_the_machine_is_told() {
-    let mut inventory = manual();
-    if let Some(questdb) = inventory.questdb.as_mut() {
-        questdb.heap = 4 << 30;
-    }
-    let planning = plan(&inventory, &world::bare(&inventory));
-    assert!(codes(&planning, Severity::Warning).contains(&"questdb.heap"));
-    assert!(!planning.is_blocked());
 }
 
 #[test]

@@ -42,7 +42,7 @@ pub fn plan(draft: &mut Draft<'_>) {
     }
     let Some((artifact, directory)) = check::release_for(draft, questdb) else { return };
     check::data(draft, questdb);
-    check::machine(draft, questdb);
+    check::java(draft, questdb);
     let (unit, env) = match (unit_content(questdb, &directory), env_content(draft, questdb)) {
         (Ok(unit), Ok(env)) => (unit, env),
         (Err(error), _) | (_, Err(error)) => {
