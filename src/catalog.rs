@@ -100,10 +100,11 @@ pub fn advisory(version: &str) -> Option<Advisory> {
         return None;
     }
     // A dozen reasons are not read: the three oldest bugs that the version still has speak for the rest.
-    let mut reason = reasons.iter().take(3).cloned().collect::<Vec<_>>().join("; ");
-    if reasons.len() > 3 {
-        reason.push_str(&format!("; and {} more", reasons.len() - 3));
-    }
+    let told = reasons.iter().take(3).cloned().collect::<Vec<_>>().join("; ");
+    let reason = match reasons.len().checked_sub(3) {
+        Some(more) if more > 0 => format!("{told}; and {more} more"),
+        _ => told,
+    };
     Some(Advisory { refused: patch < ETCD_REFUSED_BELOW, reason, better: newest })
 }
 
@@ -218,5 +219,114 @@ impl Release<'_> {
                 self.key,
             ),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::resource::HostName;
+
+    fn etcd(version: &str, download: Option<Download>) -> Etcd {
+        Etcd {
+            hosts: Vec::new(),
+            version: version.to_owned(),
+            data_dir: "/var/lib/etcd".to_owned(),
+            client_port: 2379,
+            peer_port: 2380,
+            heartbeat_interval: Duration::from_millis(250),
+            election_timeout: Duration::from_secs(5),
+            settings: BTreeMap::new(),
+            download,
+        }
+    }
+
+    fn questdb(flavour: QuestdbFlavour, sha256: &[(Arch, char)]) -> Questdb {
+        let digest = |digit: char| Sha256Digest::parse(&digit.to_string().repeat(64)).unwrap();
+        Questdb {
+            host: HostName::new("q"),
+            version: "6.6.1".to_owned(),
+            flavour,
+            data_dir: "/var/lib/questdb".to_owned(),
+            heap: 1 << 30,
+            password: None,
+            download: Some(Download {
+                url: None,
+                sha256: sha256.iter().map(|(arch, digit)| (*arch, digest(*digit))).collect(),
+            }),
+        }
+    }
+
+    #[test]
+    fn every_built_in_digest_is_one_and_none_stands_twice() {
+        let mut seen = std::collections::BTreeSet::new();
+        for (patch, amd64, arm64) in ETCD {
+            for digest in [amd64, arm64] {
+                assert!(Sha256Digest::parse(digest).is_some(), "3.5.{patch}");
+                assert!(seen.insert(digest), "3.5.{patch}");
+            }
+        }
+        assert!(questdb_no_jre_digest("6.6.1").is_some());
+    }
+
+    #[test]
+    fn an_advisory_says_what_a_version_lacks_and_what_has_it() {
+        for refused in ["3.5.0", "3.5.1", "3.5.2"] {
+            assert!(advisory(refused).unwrap().refused, "{refused}");
+        }
+        let manual = advisory("3.5.6").unwrap();
+        assert!(!manual.refused && manual.reason.starts_with("a torn last WAL record"), "{}", manual.reason);
+        assert_eq!(manual.better, newest_etcd());
+        assert_eq!(advisory("3.5.28").unwrap().reason.matches("fixed in").count(), 1);
+        for fine in ["3.5.33", "3.5.99", "3.6.14", "3.5.06", "3.5.", "3.5.x"] {
+            assert_eq!(advisory(fine), None, "{fine}");
+        }
+    }
+
+    #[test]
+    fn a_mirror_of_a_known_release_needs_no_digest() {
+        let mirror = Download {
+            url: Some("http://mirror.lan/{arch}/etcd-{version}.tar.gz".to_owned()),
+            sha256: BTreeMap::new(),
+        };
+        let artifact = etcd_artifact(&etcd("3.5.6", Some(mirror)), Arch::Arm64).unwrap();
+        assert_eq!(artifact.source, "http://mirror.lan/arm64/etcd-3.5.6.tar.gz");
+        assert!(artifact.sha256.as_str().starts_with("888e25c9"));
+    }
+
+    #[test]
+    fn an_unknown_release_is_refused_with_the_command() {
+        let refusal = etcd_artifact(&etcd("3.5.99", None), Arch::Amd64).unwrap_err();
+        assert_eq!(refusal.to_string(), "no digest of etcd 3.5.99 for amd64 is known");
+        assert!(refusal.hint.contains("`sha256sum etcd-v3.5.99-linux-amd64.tar.gz`"), "{}", refusal.hint);
+        assert!(refusal.hint.contains("`etcd.download.sha256.amd64`"), "{}", refusal.hint);
+    }
+
+    #[test]
+    fn questdb_with_java_needs_a_digest_and_amd64() {
+        use QuestdbFlavour::{NoJre, Rt};
+        assert!(questdb_artifact(&questdb(Rt, &[]), Arch::Amd64).is_err());
+        let artifact = questdb_artifact(&questdb(Rt, &[(Arch::Amd64, 'a')]), Arch::Amd64).unwrap();
+        assert!(
+            artifact.source.ends_with("/6.6.1/questdb-6.6.1-rt-linux-amd64.tar.gz"),
+            "{}",
+            artifact.source
+        );
+        let refusal = questdb_artifact(&questdb(Rt, &[(Arch::Arm64, 'a')]), Arch::Arm64).unwrap_err();
+        assert!(refusal.hint.contains("no-jre"), "{}", refusal.hint);
+        let [one, other] =
+            [Arch::Amd64, Arch::Arm64].map(|arch| questdb_artifact(&questdb(NoJre, &[]), arch));
+        assert_eq!(one, other);
+    }
+
+    #[test]
+    fn a_tag_is_told_from_a_port() {
+        assert_eq!(image_tag("registry:5000/kuboard"), None);
+        assert_eq!(image_tag("registry:5000/kuboard:v3.5.2.9"), Some("v3.5.2.9"));
+        assert_eq!(image_tag("kuboard:v3@sha256:00"), Some("v3"));
+        assert_eq!(image_tag("kuboard@sha256:00"), None);
     }
 }

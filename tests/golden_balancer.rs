@@ -1,6 +1,8 @@
 //! What lands on balancer hosts, as golden files. `UPDATE_GOLDEN=1 cargo test --test golden_balancer` writes them anew.
 //! Where HAProxy and Keepalived are installed, the files are also given to the programs' own checkers.
 
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests may fail and speak")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -90,7 +92,7 @@ fn inventory(network: &str, balancers: &[&str]) -> Inventory {
 }
 
 fn with_tls(mut inventory: Inventory) -> Inventory {
-    inventory.kuboard.url = "https://kuboard.example.com".to_owned();
+    "https://kuboard.example.com".clone_into(&mut inventory.kuboard.url);
     if let Some(balancer) = &mut inventory.load_balancer {
         balancer.tls = Some(Tls {
             certificate: PathBuf::from("chain.pem"),

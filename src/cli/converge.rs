@@ -28,6 +28,8 @@ pub trait Consent {
     fn planned(&mut self, _round: u32, _planning: &Planning) {}
     /// Whether a signal asked for the end.
     fn is_cancelled(&self) -> bool;
+    /// Returns when a signal asks for the end.
+    async fn cancelled(&self);
 }
 
 /// What came of carrying a plan out.
@@ -112,7 +114,17 @@ pub async fn converge(world: &mut impl World, consent: &mut impl Consent) -> Res
     let mut agreed = Risk::None;
     let mut last = End::Fenced;
     for round in 1.. {
-        let facts = world.look().await?;
+        let facts = tokio::select! {
+            facts = world.look() => facts?,
+            () = consent.cancelled() => return Ok(UpOutcome {
+                result: UpResult::Interrupted,
+                changed,
+                rounds: round,
+                failures: Vec::new(),
+                planning: Planning::default(),
+                facts: Facts::default(),
+            }),
+        };
         let planning = world.plan(&facts);
         consent.planned(round, &planning);
         let risk = planning.plan.risk();
@@ -144,4 +156,107 @@ pub async fn converge(world: &mut impl World, consent: &mut impl Consent) -> Res
         return Ok(UpOutcome { result, changed, rounds: round, failures: Vec::new(), planning, facts });
     }
     Err(CliError::new(crate::cli::exit::Exit::Unexpected, "the loop of rounds ended by itself"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::output::sample_plans::{blocked, fresh, rolling};
+
+    /// What each look leads to, and how each application ends.
+    struct Told {
+        plannings: Vec<Planning>,
+        ends: Vec<(usize, End)>,
+        looks: usize,
+    }
+
+    impl World for Told {
+        async fn look(&mut self) -> Result<Facts, CliError> {
+            self.looks += 1;
+            Ok(Facts::default())
+        }
+
+        fn plan(&self, _facts: &Facts) -> Planning {
+            self.plannings.get(self.looks - 1).cloned().unwrap_or_default()
+        }
+
+        async fn apply(&mut self, _plan: &Plan) -> Result<Applied, CliError> {
+            let (changed, end) = self.ends.remove(0);
+            Ok(Applied { changed, end, failures: Vec::new() })
+        }
+    }
+
+    /// Agrees to so much risk, and counts the questions.
+    struct Answers {
+        up_to: Risk,
+        asked: usize,
+        cancelled: bool,
+    }
+
+    impl Consent for Answers {
+        async fn given(&mut self, planning: &Planning, _facts: &Facts) -> bool {
+            self.asked += 1;
+            planning.plan.risk() <= self.up_to
+        }
+
+        fn is_cancelled(&self) -> bool {
+            self.cancelled
+        }
+
+        async fn cancelled(&self) {
+            if !self.cancelled {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    async fn ran(plannings: Vec<Planning>, ends: Vec<(usize, End)>, up_to: Risk) -> (UpOutcome, usize) {
+        let mut consent = Answers { up_to, asked: 0, cancelled: false };
+        let outcome = converge(&mut Told { plannings, ends, looks: 0 }, &mut consent).await.unwrap();
+        (outcome, consent.asked)
+    }
+
+    #[tokio::test]
+    async fn nothing_to_do_is_unchanged_and_never_asks() {
+        let (outcome, asked) = ran(vec![], vec![], Risk::None).await;
+        assert_eq!((outcome.result, outcome.changed, asked), (UpResult::Unchanged, 0, 0));
+    }
+
+    #[tokio::test]
+    async fn what_was_done_is_seen_again_before_it_counts() {
+        let (outcome, asked) = ran(vec![fresh()], vec![(22, End::Done)], Risk::None).await;
+        assert_eq!((outcome.result, outcome.changed, asked), (UpResult::Converged, 22, 0));
+        let (outcome, _) = ran(vec![fresh(), rolling()], vec![(22, End::Done)], Risk::Restart).await;
+        assert_eq!(outcome.result, UpResult::NotConverged);
+        assert!(!outcome.planning.plan.is_empty(), "what is left is told");
+    }
+
+    #[tokio::test]
+    async fn a_restart_is_asked_once_and_a_refusal_changes_nothing() {
+        let (outcome, asked) = ran(vec![rolling()], vec![], Risk::None).await;
+        assert_eq!((outcome.result, outcome.changed, asked), (UpResult::Declined, 0, 1));
+        let ends = vec![(2, End::Fenced), (4, End::Done)];
+        let (outcome, asked) = ran(vec![rolling(), rolling()], ends, Risk::Restart).await;
+        assert_eq!((outcome.result, outcome.changed, asked), (UpResult::Converged, 6, 1));
+    }
+
+    #[tokio::test]
+    async fn a_run_that_is_fenced_without_progress_ends() {
+        let (outcome, _) = ran(vec![fresh(); 9], vec![(0, End::Fenced); 9], Risk::None).await;
+        assert_eq!((outcome.result, outcome.rounds), (UpResult::NotConverged, 2));
+        let (outcome, _) = ran(vec![fresh(); 9], vec![(1, End::Fenced); 9], Risk::None).await;
+        assert_eq!((outcome.result, outcome.rounds), (UpResult::NotConverged, ROUNDS + 1));
+    }
+
+    #[tokio::test]
+    async fn findings_failures_and_signals_end_the_run() {
+        assert_eq!(ran(vec![blocked()], vec![], Risk::Replace).await.0.result, UpResult::Blocked);
+        let failed = ran(vec![fresh()], vec![(3, End::Failed)], Risk::None).await.0;
+        assert_eq!((failed.result, failed.changed), (UpResult::Failed, 3));
+        let stopped = ran(vec![fresh()], vec![(3, End::Interrupted)], Risk::None).await.0;
+        assert_eq!(stopped.result, UpResult::Interrupted);
+        let mut consent = Answers { up_to: Risk::None, asked: 0, cancelled: true };
+        let mut world = Told { plannings: vec![fresh()], ends: vec![], looks: 0 };
+        assert_eq!(converge(&mut world, &mut consent).await.unwrap().result, UpResult::Interrupted);
+    }
 }

@@ -5,6 +5,7 @@ pub mod converge;
 pub mod engine;
 pub mod error;
 pub mod exit;
+pub mod hosts;
 pub mod output;
 pub mod secrets;
 pub mod signals;
@@ -38,21 +39,24 @@ pub struct Cli {
 #[derive(Debug, Args)]
 pub struct Global {
     /// How results and progress are written; results go to stdout, progress to stderr
-    #[arg(short, long, global = true, value_enum, default_value = "auto", value_name = "FORM")]
+    #[arg(short, long, global = true, value_enum, default_value = "auto", value_name = "FORM", help_heading = EVERYWHERE)]
     pub output: OutputMode,
-    /// When to use colours; NO_COLOR is respected
-    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN")]
+    /// When to use colours; `NO_COLOR` is respected
+    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN", help_heading = EVERYWHERE)]
     pub color: ColorMode,
     /// Tell more; twice tells all
-    #[arg(short, long, global = true, action = ArgAction::Count)]
+    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = EVERYWHERE)]
     pub verbose: u8,
     /// Tell only of trouble and of the result
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = EVERYWHERE)]
     pub quiet: bool,
     /// How many hosts are worked on at once
-    #[arg(long, global = true, default_value = "32", value_name = "N")]
+    #[arg(long, global = true, default_value = "32", value_name = "N", help_heading = EVERYWHERE)]
     pub parallel: NonZeroUsize,
 }
+
+/// Heads the options of every command, below a command's own.
+const EVERYWHERE: &str = "Options of every command";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -62,7 +66,8 @@ Examples:
   kuboard-ha status --watch            how does it stand?
   kuboard-ha status -o json | jq .verdict
 
-Every command takes the inventory as its argument, from $KUBOARD_HA_INVENTORY, or from ./inventory.yaml.
+Every command takes the inventory as its argument, from $KUBOARD_HA_INVENTORY,
+or from ./inventory.yaml.
 `kuboard-ha --help` lists the exit codes.";
 
 /// Runs the command line of this process.

@@ -19,11 +19,11 @@ const SIGNALS: [(&str, SignalKind); 3] = [
 
 /// Listens for the rest of the process's life. The first signal cancels; the second ends the process with 130,
 /// the terminal left as it was found.
-pub fn listen(cancel: Cancel, feed: Arc<Feed>) {
+pub fn listen(cancel: &Cancel, feed: &Arc<Feed>) {
     for (name, kind) in SIGNALS {
         // A process that may not handle signals runs on without: they then end it, which is safe as well.
         if let Ok(signals) = signal(kind) {
-            tokio::spawn(wait(name, signals, cancel.clone(), Arc::clone(&feed)));
+            tokio::spawn(wait(name, signals, cancel.clone(), Arc::clone(feed)));
         }
     }
 }

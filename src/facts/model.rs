@@ -338,6 +338,8 @@ pub struct FirewallFact {
     pub trusted: BTreeSet<String>,
     /// Whether it lets VRRP (IP protocol 112) in.
     pub vrrp: bool,
+    /// nftables' chain that drops: `inet filter input`; empty for the others.
+    pub chain: String,
     /// Whether what is not allowed is dropped.
     pub drops: bool,
 }

@@ -32,10 +32,10 @@ pub struct Loaded {
 pub fn load(text: &str, context: &Context) -> Result<Loaded, Vec<Problem>> {
     let tree = tree::parse(text).map_err(|problem| vec![problem])?;
     let report = Report::default();
-    published::refuse_in(&tree, &report);
     // A value that could not be read stands as its default, so that the rules can look at all the others;
     // what then follows only from a broken value is not told (see `Report::problem`).
     let inventory = decode::inventory(Reading { report: &report, context }, &tree);
     validate::inventory(&inventory, &report);
+    published::refuse_in(&tree, &report);
     report.finish().map(|advice| Loaded { inventory, advice })
 }

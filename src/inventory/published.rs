@@ -14,7 +14,8 @@ const PUBLISHED: [(&str, &str); 5] = [
     ("quest", "QuestDB's default password"),
 ];
 
-/// Shorter ones are also words of their own (`quest` may name a host): they count only as a whole value.
+/// Shorter ones are also words of their own (`quest` may name a host): in plain text they count only as the
+/// password of a URL.
 const TELLING: usize = 10;
 
 /// Refuses a secret's value that is published, empty or of several lines (a private key may have lines).
@@ -33,31 +34,30 @@ pub fn refuse_published(id: &SecretId, value: &Secret<String>) -> Result<(), Str
     Ok(())
 }
 
-/// Whether a text value of the file holds a published secret, and which.
-pub(super) fn published(text: &str) -> Option<&'static str> {
-    PUBLISHED
-        .iter()
-        .find(|(known, _)| if known.len() < TELLING { *known == text } else { text.contains(known) })
-        .map(|(_, what)| *what)
-}
-
-/// Refuses published secrets wherever they stand in the file.
+/// Refuses published secrets wherever they stand in the file, but for values that are wrong anyway.
 pub(super) fn refuse_in(node: &Node, report: &Report) {
     match &node.shape {
         Shape::Null => {}
         Shape::Scalar(text) => {
-            if text != "quest"
-                && let Some(what) = published(text)
+            if let Some(what) = published(text)
+                && !report.tells(node.place)
             {
                 let path = format!("published#{}", node.place.start);
                 report.mark(&path, node.place);
                 let hint = "leave it out: kuboard-ha generates secrets and keeps them on the hosts";
-                report.problem(path, format!("`{text}` holds {what}, which is public"), hint);
+                report.problem(path, format!("this value holds {what}, which is public"), hint);
             }
         }
         Shape::List(items) => items.iter().for_each(|item| refuse_in(item, report)),
         Shape::Map(entries) => entries.iter().for_each(|entry| refuse_in(&entry.value, report)),
     }
+}
+
+fn published(text: &str) -> Option<&'static str> {
+    let holds = |known: &str| {
+        if known.len() < TELLING { text.contains(&format!(":{known}@")) } else { text.contains(known) }
+    };
+    PUBLISHED.iter().find(|(known, _)| holds(known)).map(|(_, what)| *what)
 }
 
 #[cfg(test)]
@@ -87,6 +87,10 @@ mod tests {
     #[test]
     fn a_published_secret_is_found_inside_a_longer_value() {
         assert_eq!(published("x=7e5514b1a1c70c779c7a32b9;"), Some("the manual's SSO secret"));
-        assert_eq!(published("questdb"), None);
+        assert_eq!(
+            published("postgresql://admin:quest@10.0.0.1:8812/qdb"),
+            Some("QuestDB's default password")
+        );
+        assert_eq!(published("quest"), None);
     }
 }

@@ -33,9 +33,10 @@ impl<'a> Section<'a> {
                 for entry in all {
                     let here = join(path, &entry.key);
                     if let Some(first) = entries.iter().find(|known| known.key == entry.key) {
-                        reading.report.mark(&format!("{here}#"), entry.key_place);
+                        let again = format!("{here}#again{}", entry.key_place.start);
+                        reading.report.mark(&again, entry.key_place);
                         reading.report.problem(
-                            format!("{here}#"),
+                            again,
                             format!("`{}` is given twice", entry.key),
                             format!("the first stands on line {}; keep one of them", first.key_place.line),
                         );
@@ -43,13 +44,21 @@ impl<'a> Section<'a> {
                     }
                     let scalar = matches!(entry.value.shape, Shape::Scalar(_));
                     reading.report.mark(&here, if scalar { entry.value.place } else { entry.key_place });
+                    reading.report.mark(&key_of(&here), entry.key_place);
                     entries.push(entry);
                 }
+            }
+            Shape::Null if path.is_empty() => {
+                reading.report.problem(
+                    path,
+                    "the file holds no inventory",
+                    "the samples under `inventories/` are a start",
+                );
             }
             _ => reading.report.problem(
                 path,
                 format!("{} is a mapping, not {}", title(path), node.kind()),
-                "write `key: value` lines, indented below it",
+                "write `key: value` lines",
             ),
         }
         Self { path: path.to_owned(), reading, entries, asked: RefCell::default() }
@@ -79,16 +88,17 @@ impl<'a> Section<'a> {
 
     /// One of a few words.
     pub fn choice<T: Copy>(&self, key: &'static str, words: &[(&str, T)], default: T) -> T {
-        let parse = |text: &str| match words.iter().find(|(word, _)| *word == text) {
-            Some((_, meaning)) => Ok(*meaning),
-            None => {
-                let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-                let hint = closest(text, known.iter().copied()).map_or_else(
-                    || format!("write {}", listed(&known)),
-                    |word| format!("did you mean `{word}`?"),
-                );
-                Err(Wrong::new(format!("`{text}` is not one of {}", listed(&known)), hint))
-            }
+        let unknown = |text: &str| {
+            let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+            let hint = closest(text, known.iter().copied()).map_or_else(
+                || format!("write {}", listed(&known)),
+                |word| format!("did you mean `{word}`?"),
+            );
+            Wrong::new(format!("`{text}` is not one of {}", listed(&known)), hint)
+        };
+        let parse = |text: &str| {
+            let found = words.iter().find(|(word, _)| *word == text);
+            found.map(|(_, meaning)| *meaning).ok_or_else(|| unknown(text))
         };
         self.value_or(key, parse, default)
     }
@@ -121,9 +131,16 @@ impl<'a> Section<'a> {
         value
     }
 
-    /// Reports the absence of a key.
+    /// Reports the absence of a key, unless one that reads like it will be reported as unknown.
     pub fn missing(&self, key: &'static str, hint: &str) {
         let path = self.at(key);
+        if self
+            .entries
+            .iter()
+            .any(|entry| entry.key != key && closest(&entry.key, [key].into_iter()).is_some())
+        {
+            return;
+        }
         self.reading.report.problem(&path, format!("{} is missing", title(&path)), hint);
     }
 
@@ -168,14 +185,13 @@ impl<'a> Section<'a> {
     pub fn close(self) {
         let asked = self.asked.borrow();
         for entry in self.entries.iter().filter(|entry| !asked.contains(&entry.key.as_str())) {
-            let path = self.at(&entry.key);
             let hint = closest(&entry.key, asked.iter().copied()).map_or_else(
                 || format!("its keys: {}", asked.join(", ")),
                 |word| format!("did you mean `{word}`?"),
             );
             let place = if self.path.is_empty() { "an inventory".to_owned() } else { title(&self.path) };
-            self.reading.report.mark(&path, entry.key_place);
-            self.reading.report.problem(&path, format!("{place} has no key `{}`", shown(&entry.key)), hint);
+            let path = key_of(&self.at(&entry.key));
+            self.reading.report.problem(path, format!("{place} has no key `{}`", shown(&entry.key)), hint);
         }
     }
 
@@ -215,8 +231,17 @@ pub(crate) fn secret(reading: Reading<'_>, node: &Node, path: &str) -> Option<Se
         return None;
     }
     let section = Section::open(reading, node, path);
-    let env = section.value("env", scalar::env_name);
-    let file = section.value("file", |text| Ok(reading.context.resolve(text)));
+    let env = section.value("env", |text| Ok(text.to_owned())).filter(|name| {
+        let named = scalar::env_name(name).is_ok();
+        if !named {
+            // Perhaps the value itself.
+            let message = format!("{}: this cannot name an environment variable", title(path));
+            let hint = "the name of a variable that holds the value: letters, digits and `_`, no digit first";
+            reading.report.problem_with_secret(section.at("env"), message, hint);
+        }
+        named
+    });
+    let file = section.value("file", |text| scalar::path(text).map(|text| reading.context.resolve(text)));
     let source = match (env, file) {
         (Some(_), Some(_)) => {
             reading.report.problem(path, format!("{} has two sources", title(path)), "keep `env` or `file`");
@@ -238,18 +263,11 @@ pub(crate) fn title(path: &str) -> String {
     if path.is_empty() {
         return "the inventory".to_owned();
     }
-    let mut text = String::new();
-    for part in path.split('/') {
-        if part.parse::<usize>().is_ok() && text.ends_with(".hosts") {
-            text.push_str(&format!("[{part}]"));
-        } else {
-            if !text.is_empty() {
-                text.push('.');
-            }
-            text.push_str(&shown(part));
-        }
+    let parts: Vec<String> = path.split('/').map(shown).collect();
+    match parts.as_slice() {
+        [section, hosts, index] if hosts == "hosts" => format!("{section}.hosts[{index}]"),
+        _ => parts.join("."),
     }
-    text
 }
 
 /// `a`, `b` or `c`.
@@ -263,10 +281,18 @@ pub(crate) fn listed<T: AsRef<str>>(words: &[T]) -> String {
 
 /// The known word that was probably meant.
 pub(crate) fn closest<'w>(text: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
+    // Longer words and longer lists are no typing mistakes, and would take time.
+    if text.len() > 64 {
+        return None;
+    }
     let text = text.to_ascii_lowercase();
+    // A third of the letters may be wrong; of two, none.
+    let limit = |word: &str| word.len().max(text.len()) / 3;
     known
-        .map(|word| (strsim::damerau_levenshtein(&text, &word.to_ascii_lowercase()), word))
-        .filter(|(distance, word)| *distance <= (word.len().max(text.len()) / 3).max(1))
+        .take(100)
+        .filter(|word| word.len().abs_diff(text.len()) <= limit(word))
+        .map(|word| (strsim::osa_distance(&text, &word.to_ascii_lowercase()), word))
+        .filter(|(distance, word)| *distance <= limit(word))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, word)| word)
 }
@@ -278,6 +304,11 @@ pub(crate) fn shared<K: Clone, V: Ord>(pairs: impl IntoIterator<Item = (K, V)>) 
         groups.entry(value).or_default().push(key);
     }
     groups.into_iter().filter(|(_, keys)| keys.len() > 1).collect()
+}
+
+/// The path of an entry's key, where the problem is the name and not the value.
+pub(crate) fn key_of(path: &str) -> String {
+    format!("{path}#key")
 }
 
 fn join(path: &str, key: &str) -> String {

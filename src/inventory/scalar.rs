@@ -109,17 +109,28 @@ pub(crate) fn unreachable(address: IpAddr) -> Option<&'static str> {
 
 /// A name or an address that `ssh` and agents can use.
 pub(crate) fn endpoint(text: &str) -> Parsed<String> {
-    let sane = !text.is_empty()
-        && !text.starts_with('-')
-        && text.len() <= 253
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_:%".contains(&b));
-    if !sane {
+    let plain = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_".contains(&b));
+    let (bare, zone) = text.split_once('%').unwrap_or((text, ""));
+    let literal = bare.parse::<IpAddr>().is_ok() && plain(zone);
+    let named = (1..=253).contains(&text.len()) && !text.starts_with('-') && plain(text);
+    if literal || named {
+        return Ok(text.to_owned());
+    }
+    Err(Wrong::new(
+        format!("`{text}` is neither a host name nor an IP address"),
+        "names hold letters, digits, `.`, `_` and `-`; users and ports have keys of their own",
+    ))
+}
+
+/// A path on this machine.
+pub(crate) fn path(text: &str) -> Parsed<&str> {
+    if text.is_empty() {
         return Err(Wrong::new(
-            format!("`{text}` is neither a host name nor an IP address"),
-            "names hold letters, digits, `.`, `_` and `-`; a user or a port has a key of its own",
+            "an empty path names no file",
+            "relative paths start at the inventory's folder",
         ));
     }
-    Ok(text.to_owned())
+    Ok(text)
 }
 
 /// `[user@]host[:port]`, several with commas, as `ssh -J` takes them.
@@ -142,7 +153,7 @@ pub(crate) fn jump(text: &str) -> Parsed<String> {
 pub(crate) fn user(text: &str) -> Parsed<String> {
     let sane = text.len() <= 64
         && text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-@\\".contains(&b));
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-@".contains(&b));
     sane.then(|| text.to_owned()).ok_or_else(|| {
         Wrong::new(format!("`{text}` is not a user name"), "it starts with a letter and holds no blanks")
     })
@@ -270,7 +281,7 @@ mod tests {
     #[test]
     fn durations_and_sizes_say_their_units() {
         assert_eq!(duration("250ms").unwrap(), Duration::from_millis(250));
-        assert_eq!(duration("2m").unwrap(), Duration::from_secs(120));
+        assert_eq!(duration("2m").unwrap(), Duration::from_mins(2));
         assert_eq!(duration("250").unwrap_err().message, "`250` does not say its unit");
         for bad in ["", "s", "1.5s", "-1s", "1h", "1 s", "99999999999999999999s", "18446744073709551615m"] {
             assert!(duration(bad).is_err(), "{bad}");
@@ -352,9 +363,12 @@ mod tests {
             assert!(host_name(bad).is_err(), "{bad}");
         }
         assert!(host_name("lb-1.rack2").is_ok());
-        for bad in ["-oProxyCommand=x", "a b", "$(x)", "a;b", "", "user@host"] {
+        for bad in
+            ["-oProxyCommand=x", "a b", "$(x)", "a;b", "", "user@host", "host:22", "10.0.0.1:22", "a%b"]
+        {
             assert!(endpoint(bad).is_err(), "{bad}");
         }
+        assert!(["fd00::1", "fe80::1%eth0", "bastion_1.lan"].into_iter().all(|good| endpoint(good).is_ok()));
         for bad in ["-J", "a b", "a,,b", "$x", ""] {
             assert!(jump(bad).is_err(), "{bad}");
         }

@@ -209,8 +209,12 @@ impl JobDraft<'_, '_> {
         if written && differing.is_empty() {
             return false;
         }
-        let reason =
-            if differing.is_empty() { Reason::Missing } else { Reason::Differs(differing.join(", ")) };
+        let there = matches!(host.files.get(path), Some(Observed::Known(Some(_))));
+        let reason = match (differing.is_empty(), there) {
+            (true, false) => Reason::Missing,
+            (true, true) => Reason::Differs("it sets something else".to_owned()),
+            (false, _) => Reason::Differs(differing.join(", ")),
+        };
         let action = Action::Sysctl { path: path.to_owned(), settings };
         self.step(ResourceId::new("sysctl", path), action, reason, Risk::None, MOMENT);
         true
@@ -290,6 +294,7 @@ fn changed_lines(old: &str, new: &str) -> String {
             Some(seen) if seen == value => None,
             // Masked as a whole on the host, in part here.
             Some(&"***") if value.contains("***") => None,
+            Some(seen) if seen.len() + value.len() > 120 => Some(format!("{name} changed")),
             Some(seen) => Some(format!("{name} {seen} -> {value}")),
             None => Some(format!("{name} added")),
         })

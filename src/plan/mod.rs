@@ -7,6 +7,7 @@ pub mod effects;
 pub mod lint;
 pub mod model;
 pub mod order;
+pub mod preflight;
 pub mod script;
 pub mod secrets;
 pub mod title;
@@ -23,6 +24,9 @@ pub fn plan(inventory: &Inventory, facts: &Facts) -> Planning {
     let mut draft = Draft::new(inventory, facts);
     for (host, state) in &facts.hosts {
         unseen(facts, host, state).into_iter().for_each(|finding| draft.find(finding));
+    }
+    for finding in preflight::preflight(inventory, facts) {
+        draft.find(finding);
     }
     for service in Service::ALL {
         service.plan(&mut draft);

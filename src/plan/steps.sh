@@ -132,7 +132,7 @@ end_file() {
 }
 
 make_dir() {
-	mkdir -p "$1"
+	(umask 022 && mkdir -p "$1") # parents that others may pass through
 	chown "$3" "$1"
 	chmod "$2" "$1"
 }
@@ -258,8 +258,7 @@ unpack() {
 	staged_sum=$(sha256sum <"$STATE/stage/$unpack_sha")
 	[ "${staged_sum%% *}" = "$unpack_sha" ] || fail "the staged archive changed: ${staged_sum%% *}, expected $unpack_sha"
 	rm -rf "$unpack_dir.new"
-	mkdir -p "$unpack_dir.new"
-	chmod 0755 "$(dirname "$unpack_dir")" "$unpack_dir.new"
+	(umask 022 && mkdir -p "$unpack_dir.new")
 	gzip -dc "$STATE/stage/$unpack_sha" |
 		tar -x -f - -C "$unpack_dir.new" --no-same-owner --strip-components=1
 	if [ $# -gt 0 ]; then

@@ -26,7 +26,7 @@ fn one_difference() -> Planning {
         id: JobId::new("etcd.roll", &host("etcd2")),
         stage: stage.id.clone(),
         host: host("etcd2"),
-        after: Default::default(),
+        after: std::collections::BTreeSet::new(),
         guards: Vec::new(),
         steps: vec![step],
     };
@@ -214,7 +214,7 @@ fn bare_hosts_are_down_because_nothing_is_built() {
             ..Default::default()
         };
         reached.etcd = reached.etcd.take().map(none);
-        reached.kuboard = reached.kuboard.take().map(|_| Default::default());
+        reached.kuboard = reached.kuboard.take().map(|_| crate::facts::service::KuboardFacts::default());
     }
     let status = judged(&inventory, &facts);
     assert_eq!((status.verdict, status.etcd.verdict), (Verdict::Down, EtcdVerdict::Fresh));

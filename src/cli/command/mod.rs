@@ -6,14 +6,16 @@ mod status;
 mod up;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
 use crate::cli::Global;
 use crate::cli::converge::World as _;
-use crate::cli::engine::{self, Cancel, Hosts, Means};
+use crate::cli::engine::{self, Cancel};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
+use crate::cli::hosts::{Hosts, Means};
 use crate::cli::output::console::Console;
 use crate::cli::signals;
 use crate::cli::site::Site;
@@ -68,6 +70,7 @@ struct Looked {
 async fn look(
     site: Site,
     saved: &SavedFacts,
+    patience: Option<Duration>,
     global: &Global,
     console: &Console,
 ) -> Result<Looked, CliError> {
@@ -79,10 +82,11 @@ async fn look(
     let site = site.with_secrets()?;
     let feed = console.look_feed();
     let cancel = Cancel::new();
-    signals::listen(cancel.clone(), feed.clone());
+    signals::listen(&cancel, &feed);
     let means = Means {
         parallel: global.parallel.get(),
         without: Vec::new(),
+        patience,
         cancel: cancel.clone(),
         events: feed.clone(),
     };

@@ -24,7 +24,8 @@ Examples:
   kuboard-ha plan --script etcd1         the exact script that etcd1 would run
   kuboard-ha plan --check || alert       in a nightly job: does anything differ?
 
-Exit codes: 0 ok, 3 the inventory is invalid, 4 a host is not reachable, 5 blocked, 10 with --check: not empty.")]
+Exit codes: 0 ok, 3 the inventory is invalid, 4 a host is not reachable, 5 blocked,
+10 with --check: not empty.")]
 pub struct PlanArgs {
     #[command(flatten)]
     inventory: InventoryArg,
@@ -44,7 +45,7 @@ pub struct PlanArgs {
 pub(super) async fn run(args: &PlanArgs, global: &Global, console: &Console) -> Result<Exit, CliError> {
     let site = Site::load(&args.inventory, console.stderr_canvas())?;
     let script_of = args.script.as_ref().map(|name| site.host(name)).transpose()?;
-    let looked = look(site, &args.saved, global, console).await?;
+    let looked = look(site, &args.saved, None, global, console).await?;
     let cluster = &looked.site.inventory.cluster;
     if let Some(host) = script_of {
         console.result(&engine::script(&looked.site, &looked.planning, &host))?;

@@ -7,15 +7,19 @@ use clap::Args;
 use crate::cli::Global;
 use crate::cli::command::{Looked, SavedFacts, interrupted, look, standing};
 use crate::cli::converge::World as _;
-use crate::cli::engine::{Cancel, Hosts, Means};
+use crate::cli::engine::Cancel;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
+use crate::cli::hosts::{Hosts, Means};
 use crate::cli::output::console::Console;
 use crate::cli::output::status_view::status_view;
 use crate::cli::signals;
 use crate::cli::site::{InventoryArg, Site};
 use crate::event::Silent;
 use crate::status::{Status, Verdict, status};
+
+/// A status that comes late is of no use: a host that has not answered by then counts as not reachable.
+const PATIENCE: Duration = Duration::from_secs(4);
 
 /// Between two looks of `--watch`.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -29,9 +33,11 @@ Examples:
   kuboard-ha status -o json | jq .etcd.quorum
   kuboard-ha status --check -q || alert  in a monitoring job
 
-Verdicts: healthy; degraded (works, but less safe than asked, or different from the inventory); down; unknown.
-Exit codes: 0 whenever a verdict is printed; with --check 4 if a host is not reachable, 5 if a finding blocks,
-10 if degraded, down or different.")]
+Verdicts: healthy; degraded (works, but less safe than asked, or different from the
+inventory); down; unknown.
+
+Exit codes: 0 whenever a verdict is printed; with --check 4 if a host is not
+reachable, 5 if a finding blocks, 10 if degraded, down or different.")]
 pub struct StatusArgs {
     #[command(flatten)]
     inventory: InventoryArg,
@@ -50,7 +56,7 @@ pub(super) async fn run(args: &StatusArgs, global: &Global, console: &Console) -
     if args.watch {
         return watch(site, global, console).await;
     }
-    let looked = look(site, &args.saved, global, console).await?;
+    let looked = look(site, &args.saved, Some(PATIENCE), global, console).await?;
     let status = status(&looked.site.inventory, &looked.facts, &looked.planning);
     show(&status, console, false)?;
     Ok(if args.check { judged(&looked, &status) } else { Exit::Ok })
@@ -77,10 +83,11 @@ fn show(status: &Status, console: &Console, redraw: bool) -> Result<(), CliError
 async fn watch(site: Site, global: &Global, console: &Console) -> Result<Exit, CliError> {
     let site = site.with_secrets()?;
     let cancel = Cancel::new();
-    signals::listen(cancel.clone(), console.look_feed());
+    signals::listen(&cancel, &console.look_feed());
     let means = Means {
         parallel: global.parallel.get(),
         without: Vec::new(),
+        patience: Some(PATIENCE),
         cancel: cancel.clone(),
         events: std::sync::Arc::new(Silent),
     };

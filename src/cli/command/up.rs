@@ -9,9 +9,10 @@ use clap::Args;
 use crate::cli::Global;
 use crate::cli::command::{SavedFacts, look, standing};
 use crate::cli::converge::{Consent, converge};
-use crate::cli::engine::{Cancel, Hosts, Means};
+use crate::cli::engine::Cancel;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
+use crate::cli::hosts::{Hosts, Means};
 use crate::cli::output::console::Console;
 use crate::cli::output::document::PlanDocument;
 use crate::cli::output::feed::Feed;
@@ -39,10 +40,12 @@ Examples:
   kuboard-ha up --yes -o json            in CI, events for programs
   kuboard-ha up --without etcd3          leave a dead host out for now
 
-Ctrl-C finishes the steps in hand and says where it stands; a second Ctrl-C stops at once. Both are safe, and
-`up` continues.
-Exit codes: 0 ok, 3 the inventory is invalid, 4 a host is not reachable, 5 blocked or not agreed to, 6 a step
-failed, 7 did not converge, 8 a download failed, 9 locked by another run, 130 interrupted.")]
+Ctrl-C finishes the steps in hand and says where it stands; a second one stops at
+once. Both are safe, and `up` continues.
+
+Exit codes: 0 ok, 3 the inventory is invalid, 4 a host is not reachable, 5 blocked or
+not agreed to, 6 a step failed, 7 did not converge, 8 a download failed, 9 locked by
+another run, 130 interrupted.")]
 pub struct UpArgs {
     #[command(flatten)]
     inventory: InventoryArg,
@@ -85,9 +88,10 @@ async fn up(args: &UpArgs, global: &Global, console: &Console) -> Result<Exit, C
     let feed = console.run_feed();
     let timings = Arc::new(Timings::new(Arc::clone(&feed) as Arc<dyn EventSink>));
     let cancel = Cancel::new();
-    signals::listen(cancel.clone(), Arc::clone(&feed));
+    signals::listen(&cancel, &feed);
     let events = Arc::clone(&timings) as Arc<dyn EventSink>;
-    let means = Means { parallel: global.parallel.get(), without, cancel: cancel.clone(), events };
+    let means =
+        Means { parallel: global.parallel.get(), without, patience: None, cancel: cancel.clone(), events };
     let mut hosts = Hosts::new(&site, means);
     let mut consent = Asking { site: &site, console, feed: &feed, cancel, yes: args.yes };
     let outcome = converge(&mut hosts, &mut consent).await;
@@ -107,7 +111,7 @@ async fn up(args: &UpArgs, global: &Global, console: &Console) -> Result<Exit, C
 }
 
 async fn dry_run(site: Site, args: &UpArgs, global: &Global, console: &Console) -> Result<Exit, CliError> {
-    let looked = look(site, &args.saved, global, console).await?;
+    let looked = look(site, &args.saved, None, global, console).await?;
     let cluster = &looked.site.inventory.cluster;
     if console.is_json() {
         console.document(&PlanDocument::new(cluster, &looked.planning))?;
@@ -153,6 +157,10 @@ impl Consent for Asking<'_> {
 
     fn is_cancelled(&self) -> bool {
         self.cancel.is_cancelled()
+    }
+
+    async fn cancelled(&self) {
+        self.cancel.cancelled().await;
     }
 }
 

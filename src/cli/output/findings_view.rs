@@ -8,7 +8,10 @@ use crate::resource::HostName;
 
 const INDENT: usize = 9;
 
-/// The findings as paragraphs; empty text where there are none.
+/// A hint of more lines is a document of its own, such as the configuration of somebody's balancer.
+const LONG: usize = 8;
+
+/// The findings as paragraphs; empty text where there are none. Long hints are left out, see [`long_hints`].
 pub fn findings_view(findings: &[Finding], canvas: &Canvas) -> String {
     let mut text = String::new();
     for shared in share(findings) {
@@ -30,8 +33,24 @@ pub fn findings_view(findings: &[Finding], canvas: &Canvas) -> String {
             let margin = if number == 0 { label.clone() } else { " ".repeat(INDENT) };
             let _ = writeln!(text, "{margin}{line}");
         }
-        for line in shared.finding.hint.iter().flat_map(|hint| hint_lines(hint, canvas.width - INDENT - 6)) {
+        let hint = shared.finding.hint.as_deref().map(|hint| match hint.lines().count() {
+            0..=LONG => hint,
+            _ => "`kuboard-ha plan` ends with it",
+        });
+        for line in hint.iter().flat_map(|hint| hint_lines(hint, canvas.width - INDENT - 6)) {
             let _ = writeln!(text, "{}{line}", " ".repeat(INDENT));
+        }
+    }
+    text
+}
+
+/// The hints that are documents of their own, each under its code.
+pub fn long_hints(findings: &[Finding], canvas: &Canvas) -> String {
+    let mut text = String::new();
+    for shared in share(findings) {
+        if let Some(hint) = shared.finding.hint.as_ref().filter(|hint| hint.lines().count() > LONG) {
+            let title = canvas.paint(Tone::Strong, &shared.finding.code);
+            let _ = write!(text, "\n{title}\n{}\n", clean(hint.trim_end()));
         }
     }
     text

@@ -90,19 +90,19 @@ impl super::feed::Renderer for Plain {
             Event::LeaseAwaited { host, holder } if told => {
                 self.on(host, &format!("waits for another run: {holder}"));
             }
-            Event::DownloadProgressed { artifact, done, total } if told => {
-                if self.may_speak(format!("download {artifact}")) {
-                    self.line("", &format!("downloading {artifact}: {}", progress(*done, *total)));
-                }
+            Event::DownloadProgressed { artifact, done, total }
+                if told && self.may_speak(format!("download {artifact}")) =>
+            {
+                self.line("", &format!("downloading {artifact}: {}", progress(*done, *total)));
             }
             Event::DownloadFinished { artifact, bytes, cached } if told && (!cached || verbose > 0) => {
                 let how = if *cached { "already here" } else { "downloaded and verified" };
                 self.line("", &format!("{artifact} {how} ({})", progress(*bytes, None)));
             }
-            Event::UploadProgressed { host, artifact, done, total } if told => {
-                if self.may_speak(format!("upload {host} {artifact}")) {
-                    self.on(host, &format!("uploading {artifact}: {}", progress(*done, Some(*total))));
-                }
+            Event::UploadProgressed { host, artifact, done, total }
+                if told && self.may_speak(format!("upload {host} {artifact}")) =>
+            {
+                self.on(host, &format!("uploading {artifact}: {}", progress(*done, Some(*total))));
             }
             Event::JobStarted { job, host, .. } if verbose > 1 => self.on(host, &format!("begins {job}")),
             Event::StepStarted { job, step, host, title, .. } => {
@@ -111,18 +111,18 @@ impl super::feed::Renderer for Plain {
                     self.on(host, &format!("{title} …"));
                 }
             }
-            Event::StepWaiting { job, step, host, seen } if told => {
-                if self.may_speak(format!("wait {job} {step}")) {
-                    let title = self.title(job, *step);
-                    self.on(host, &format!("{title}: not yet; {seen}"));
-                }
+            Event::StepWaiting { job, step, host, seen }
+                if told && self.may_speak(format!("wait {job} {step}")) =>
+            {
+                let title = self.title(job, *step);
+                self.on(host, &format!("{title}: not yet; {seen}"));
             }
-            Event::StepFinished { job, step, host, changed, elapsed: took } if told => {
-                if *changed || verbose > 0 {
-                    let title = self.title(job, *step);
-                    let how = if *changed { "" } else { ", was so already" };
-                    self.on(host, &format!("{title} ({}{how})", elapsed(*took)));
-                }
+            Event::StepFinished { job, step, host, changed, elapsed: took }
+                if told && (*changed || verbose > 0) =>
+            {
+                let title = self.title(job, *step);
+                let how = if *changed { "" } else { ", was so already" };
+                self.on(host, &format!("{title} ({}{how})", elapsed(*took)));
             }
             Event::StepFailed { job, step, host, error, evidence } => {
                 let title = self.title(job, *step);
@@ -210,7 +210,7 @@ mod tests {
         }
         let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
         // The time since the start is not part of what is compared.
-        text.lines().map(|line| format!("{}\n", &line[10..])).collect()
+        text.lines().flat_map(|line| [&line[10..], "\n"]).collect()
     }
 
     #[test]

@@ -10,14 +10,14 @@ use miette::{
 use crate::cli::engine::Problem;
 use crate::cli::output::text::Canvas;
 
-/// All problems, each with file:line:column, the line and a hint. `text` is the file, secrets masked already.
+/// All problems, each with its file, line and column, the line and a hint. `text` is the file, secrets masked already.
 pub fn problems_report(name: &str, text: &str, problems: &[Problem], canvas: &Canvas) -> String {
     let theme = if canvas.colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
     let handler = GraphicalReportHandler::new_themed(theme)
         .with_width(canvas.width)
         .with_context_lines(1)
         .with_links(false);
-    let source = WholeLines(NamedSource::new(name, text.to_owned()));
+    let source = WholeLines(NamedSource::new(name, veiled(text)));
     let mut report = String::new();
     for problem in problems {
         let shown = Shown { problem, source: &source, length: text.len() };
@@ -28,6 +28,31 @@ pub fn problems_report(name: &str, text: &str, problems: &[Problem], canvas: &Ca
         report.push('\n');
     }
     report
+}
+
+/// The text with `*` in place of what follows a key that speaks of a secret, unless it is a mapping: a line is shown
+/// because of any problem in it, and may hold a password that nobody asked about. Lengths and lines stay.
+fn veiled(text: &str) -> String {
+    const SPEAKING: [&str; 4] = ["password", "passwd", "secret", "token"];
+    let mut lines = Vec::new();
+    for line in text.split('\n') {
+        let lower = line.to_ascii_lowercase();
+        let mut shown = line.as_bytes().to_vec();
+        for (at, word) in SPEAKING.iter().flat_map(|word| lower.match_indices(word)) {
+            let after = at + word.len();
+            let value = lower[after..].find(':').map_or(lower.len(), |colon| after + colon + 1);
+            let value = value + lower[value..].len() - lower[value..].trim_start().len();
+            if lower[value..].starts_with('{') {
+                continue;
+            }
+            let end = lower[value..].find([',', '}']).map_or(shown.len(), |end| value + end);
+            for byte in shown.iter_mut().take(end).skip(value) {
+                *byte = b'*';
+            }
+        }
+        lines.push(String::from_utf8_lossy(&shown).into_owned());
+    }
+    lines.join("\n")
 }
 
 /// Shows the line that a span stands in and no other. The handler asks with context for the lines to show, and
@@ -96,6 +121,17 @@ impl Diagnostic for Shown<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_shown_line_shows_no_password() {
+        assert_eq!(
+            veiled("ssh: { password: poison, user: ops }\nb: 1"),
+            "ssh: { password: ******, user: ops }\nb: 1"
+        );
+        assert_eq!(veiled("  LDAP_SECRET_X: poison # x"), "  LDAP_SECRET_X: **********");
+        assert_eq!(veiled("password: { env: NAME }"), "password: { env: NAME }");
+        assert_eq!(veiled("  # the password is elsewhere"), "  # the password is elsewhere");
+    }
 
     #[test]
     fn every_problem_shows_its_place_its_line_and_a_hint() {

@@ -172,7 +172,7 @@ fn step(resource: &str, action: Action, reason: Reason) -> Step {
         action,
         reason,
         risk: Risk::None,
-        limit: Duration::from_secs(60),
+        limit: Duration::from_mins(1),
     }
 }
 
@@ -205,9 +205,10 @@ fn etcd() -> Artifact {
 
 /// Facts in which `/etc/etcd.env` is ours on the etcd hosts.
 pub fn with_env(mut facts: crate::facts::Facts) -> crate::facts::Facts {
-    use crate::facts::model::{FileFact, FileState, Observed};
+    use crate::facts::model::{FileFact, FileState, HostState, Observed};
     use crate::resource::ContentKey;
-    for name in ["etcd1", "etcd2", "etcd3"] {
+    for (_, state) in facts.hosts.iter_mut().filter(|(name, _)| name.as_str().starts_with("etcd")) {
+        let HostState::Reached(reached) = state else { continue };
         let fact = FileFact {
             state: FileState::Ours { recorded: ContentKey::of_text("x"), intact: true },
             mode: 0o640,
@@ -215,7 +216,7 @@ pub fn with_env(mut facts: crate::facts::Facts) -> crate::facts::Facts {
             text: Some("ETCD_NAME=x\nETCD_SNAPSHOT_COUNT=10000\nETCD_INITIAL_CLUSTER_TOKEN=***\n".into()),
         };
         let files = BTreeMap::from([("/etc/etcd.env".to_owned(), Observed::Known(Some(fact)))]);
-        facts.host_mut(&host(name)).unwrap().files = files;
+        reached.files = files;
     }
     facts
 }

@@ -1,5 +1,6 @@
 //! Text for people: made safe, wrapped, coloured, counted.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use console::{Style, measure_text_width};
@@ -64,7 +65,9 @@ pub fn clean(text: &str) -> String {
             '\n' => safe.push('\n'),
             '\t' => safe.push_str("    "),
             '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {}
-            c if c.is_control() => safe.push_str(&format!("\\x{:02x}", u32::from(c))),
+            c if c.is_control() => {
+                let _ = write!(safe, "\\x{:02x}", u32::from(c));
+            }
             c => safe.push(c),
         }
     }

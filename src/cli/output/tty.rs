@@ -23,6 +23,7 @@ pub struct Live {
     multi: MultiProgress,
     rows: BTreeMap<HostName, Row>,
     downloads: BTreeMap<String, (ProgressBar, Rate)>,
+    total: Option<ProgressBar>,
     titles: BTreeMap<(String, usize), String>,
     jobs: BTreeMap<String, Running>,
     wide: usize,
@@ -76,6 +77,7 @@ impl Live {
             multi: MultiProgress::with_draw_target(ProgressDrawTarget::hidden()),
             rows: BTreeMap::new(),
             downloads: BTreeMap::new(),
+            total: None,
             titles: BTreeMap::new(),
             jobs: BTreeMap::new(),
             wide: 0,
@@ -98,9 +100,13 @@ impl Live {
     }
 
     fn row(&mut self, host: &HostName) -> &mut Row {
-        let (multi, canvas, wide) = (&self.multi, self.canvas, self.wide);
+        let (multi, total) = (&self.multi, self.total.as_ref());
+        let (canvas, wide) = (self.canvas, self.wide);
         self.rows.entry(host.clone()).or_insert_with(|| {
-            let bar = multi.add(ProgressBar::new_spinner());
+            let bar = match total {
+                Some(total) => multi.insert_before(total, ProgressBar::new_spinner()),
+                None => multi.add(ProgressBar::new_spinner()),
+            };
             bar.set_style(style(IDLE));
             bar.set_prefix(canvas.cell(Some(Tone::Strong), host.as_str(), wide));
             Row { bar, upload: None }
@@ -147,6 +153,17 @@ impl Live {
         bar.set_message(format!("downloading {artifact}  {}{}", progress(done, total), rate.text(done)));
     }
 
+    /// The last row: how much of the plan is done.
+    fn plan(&mut self, steps: usize) {
+        if let Some(old) = self.total.take() {
+            old.finish_and_clear();
+        }
+        let bar = self.multi.add(ProgressBar::new(steps as u64));
+        bar.set_style(style(TOTAL).progress_chars("━━─"));
+        bar.enable_steady_tick(Duration::from_secs(1));
+        self.total = Some(bar);
+    }
+
     fn upload(&mut self, host: &HostName, artifact: &str, done: u64, total: u64) {
         if self.row(host).upload.as_ref().is_none_or(|(name, _)| name != artifact) {
             self.busy(host, "uploading");
@@ -174,8 +191,11 @@ impl Renderer for Live {
                 self.idle(host, "not reachable");
                 self.above(Tone::Bad, "✗", host.as_str(), &format!("not reachable: {}", clean_line(error)));
             }
-            Event::Planned { round, steps, .. } if *round > 1 && *steps > 0 => {
-                self.above(Tone::Dim, "·", "", &format!("planned again: {steps} steps"));
+            Event::Planned { round, steps, .. } if *steps > 0 => {
+                if *round > 1 {
+                    self.above(Tone::Dim, "·", "", &format!("planned again: {steps} steps"));
+                }
+                self.plan(*steps);
             }
             Event::LeaseAwaited { host, holder } => {
                 self.busy(host, &format!("waits for another run: {holder}"));
@@ -212,6 +232,9 @@ impl Renderer for Live {
                 self.row(host).bar.set_message(clean_line(&text));
             }
             Event::StepFinished { job, step, host, changed, elapsed: took } => {
+                if let Some(total) = &self.total {
+                    total.inc(1);
+                }
                 if let Some(running) = self.jobs.get_mut(job) {
                     running.changed += usize::from(*changed);
                 }
@@ -269,6 +292,9 @@ impl Renderer for Live {
         for (bar, _) in std::mem::take(&mut self.downloads).into_values() {
             bar.finish_and_clear();
         }
+        if let Some(total) = self.total.take() {
+            total.finish_and_clear();
+        }
         let _ = self.multi.clear();
         self.multi.set_draw_target(ProgressDrawTarget::hidden());
         self.shown = false;
@@ -277,6 +303,8 @@ impl Renderer for Live {
 
 const BUSY: &str = "{spinner} {prefix}  {wide_msg} {elapsed}";
 const IDLE: &str = "  {prefix}  {wide_msg}";
+
+const TOTAL: &str = "\n  {pos} of {len} steps  {bar:30.green/dim}  {elapsed}";
 
 fn style(template: &str) -> ProgressStyle {
     // The templates are constants; should one be wrong, the default style shows at least the message.

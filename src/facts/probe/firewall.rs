@@ -59,7 +59,7 @@ fn firewalld(lines: &[&str], fact: &mut FirewallFact) {
             if active {
                 firewalld_zone(&zone, &rules, fact);
             }
-            active = line.contains("(") && line.contains("active") && !line.starts_with("docker");
+            active = line.contains('(') && line.contains("active") && !line.starts_with("docker");
             zone.clear();
             rules.clear();
         } else if line.trim_start().starts_with("rule ") {
@@ -170,9 +170,10 @@ fn nftables(lines: &[&str], fact: &mut FirewallFact) {
         .map(|(name, _)| name.clone())
         .collect();
     fact.drops = !bases.is_empty();
+    fact.chain = bases.first().map(|(table, chain)| format!("{table} {chain}")).unwrap_or_default();
     for base in bases {
         let mut visited = BTreeSet::new();
-        nft_chain(&chains, base, &mut visited, fact);
+        nft_chain(&chains, &base, &mut visited, fact);
     }
 }
 
@@ -184,11 +185,11 @@ fn is_verdict(rule: &str, verdict: &str) -> bool {
 
 fn nft_chain(
     chains: &BTreeMap<(String, String), Vec<&str>>,
-    name: (String, String),
+    name: &(String, String),
     visited: &mut BTreeSet<(String, String)>,
     fact: &mut FirewallFact,
 ) {
-    let Some(rules) = chains.get(&name) else { return };
+    let Some(rules) = chains.get(name) else { return };
     if !visited.insert(name.clone()) {
         return;
     }
@@ -196,7 +197,7 @@ fn nft_chain(
         let words: Vec<&str> = rule.split_whitespace().collect();
         let after = |what: &str| words.iter().position(|word| *word == what).and_then(|at| words.get(at + 1));
         if let Some(next) = after("jump").or_else(|| after("goto")) {
-            nft_chain(chains, (name.0.clone(), (*next).to_owned()), visited, fact);
+            nft_chain(chains, &(name.0.clone(), (*next).to_owned()), visited, fact);
             continue;
         }
         let elsewhere =

@@ -17,8 +17,12 @@ pub(super) fn balancer(
     all: &BTreeMap<HostName, Host>,
 ) -> LoadBalancer {
     let hint = "the floating address of `load_balancer.hosts`, or the address of a balancer of your own";
-    let address =
-        section.required_value("address", scalar::address, hint).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    let network = "an address of the balancers' own network";
+    let parse = |text: &str| {
+        let own = |wrong: Wrong| Wrong { hint: Some(network.to_owned()), ..wrong };
+        scalar::address(text).map_err(|wrong| if text.parse::<IpAddr>().is_ok() { own(wrong) } else { wrong })
+    };
+    let address = section.required_value("address", parse, hint).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     let balancer = LoadBalancer {
         address,
         port: section.value_or("port", scalar::port, 80),
@@ -42,19 +46,19 @@ fn router_id_of(address: IpAddr) -> u8 {
 
 fn tls(reading: Reading<'_>, section: Section<'_>) -> Option<Tls> {
     let parse = |text: &str| {
-        let path = reading.context.resolve(text);
+        let path = reading.context.resolve(scalar::path(text)?);
         let pem = (reading.context.read)(&path).map_err(|why| {
             let hint =
                 "the path of a PEM file on this machine; relative paths start at the inventory's folder";
-            Wrong::new(format!("cannot read `{}`: {why}", path.display()), hint)
+            Wrong::new(format!("cannot read `{text}`: {why}"), hint)
         })?;
         if pem.contains("PRIVATE KEY-----") {
             let hint = "put the key into a file of its own, named under `key`; the certificate is public";
-            return Err(Wrong::new(format!("`{}` holds a private key too", path.display()), hint));
+            return Err(Wrong::new(format!("`{text}` holds a private key too"), hint));
         }
         if !pem.contains("-----BEGIN CERTIFICATE-----") || !pem.contains("-----END CERTIFICATE-----") {
             let hint = "PEM, `-----BEGIN CERTIFICATE-----`: the server's certificate first, then its chain";
-            return Err(Wrong::new(format!("`{}` holds no certificate", path.display()), hint));
+            return Err(Wrong::new(format!("`{text}` holds no certificate"), hint));
         }
         Ok((path, pem))
     };

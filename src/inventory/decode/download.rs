@@ -60,6 +60,6 @@ fn source(reading: Reading<'_>, text: &str) -> Result<String, Wrong> {
             format!("`{scheme}://` is not supported"),
             "`http://`, `https://`, or the plain path of a file on this machine",
         )),
-        None => Ok(reading.context.resolve(text).to_string_lossy().into_owned()),
+        None => Ok(reading.context.resolve(scalar::path(text)?).to_string_lossy().into_owned()),
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::inventory::model::{Host, HostKeys, SecretSource, Ssh};
 use crate::inventory::problem::Wrong;
-use crate::inventory::read::{Reading, Section, closest, listed, scalar_at, title};
+use crate::inventory::read::{Reading, Section, closest, key_of, listed, scalar_at, title};
 use crate::inventory::scalar;
 use crate::inventory::tree::{Node, Shape};
 use crate::resource::HostName;
@@ -38,15 +38,13 @@ pub(super) fn defaults(reading: Reading<'_>, section: Option<Section<'_>>) -> Ss
 /// Every host.
 pub(super) fn hosts(
     reading: Reading<'_>,
-    section: Section<'_>,
+    section: &Section<'_>,
     defaults: &SshKeys,
 ) -> BTreeMap<HostName, Host> {
     let mut hosts = BTreeMap::new();
     for (entry, path) in section.all() {
         if let Err(wrong) = scalar::host_name(&entry.key) {
-            let place = format!("{path}#name");
-            reading.report.mark(&place, entry.key_place);
-            reading.report.refuse(place, wrong);
+            reading.report.refuse(key_of(&path), wrong);
         }
         hosts.insert(HostName::new(&entry.key), host(reading, &entry.value, &path, defaults));
     }
@@ -133,18 +131,19 @@ fn ssh_keys(reading: Reading<'_>, section: &Section<'_>) -> SshKeys {
     SshKeys {
         user: section.value("user", scalar::user),
         port: section.value("port", scalar::port),
-        identity_file: section.value("identity_file", |text| Ok(ssh_path(reading, text))),
+        identity_file: section.value("identity_file", |text| ssh_path(reading, text)),
         host_keys: section.choice("host_keys", &words, None),
         proxy_jump: section.value("proxy_jump", scalar::jump),
-        config_file: section.value("config_file", |text| Ok(ssh_path(reading, text))),
+        config_file: section.value("config_file", |text| ssh_path(reading, text)),
         password: section.secret("password"),
         sudo_password: section.secret("sudo_password"),
     }
 }
 
 /// A path that `ssh` itself opens: it knows `~` and `%d`, but not the inventory's folder.
-fn ssh_path(reading: Reading<'_>, text: &str) -> PathBuf {
-    if text.starts_with(['~', '%']) { Path::new(text).to_owned() } else { reading.context.resolve(text) }
+fn ssh_path(reading: Reading<'_>, text: &str) -> Result<PathBuf, Wrong> {
+    let text = scalar::path(text)?;
+    Ok(if text.starts_with(['~', '%']) { Path::new(text).to_owned() } else { reading.context.resolve(text) })
 }
 
 fn ssh(defaults: &SshKeys, own: &SshKeys, host: String) -> Ssh {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::{PACKAGES, download, hosts};
 use crate::inventory::model::{EnvValue, Host, Kuboard, LoadBalancer, Packages, Registry};
-use crate::inventory::read::{Reading, Section, scalar_at, secret};
+use crate::inventory::read::{Reading, Section, key_of, scalar_at, secret};
 use crate::inventory::scalar;
 use crate::inventory::tree::Shape;
 use crate::resource::HostName;
@@ -81,7 +81,7 @@ fn env(reading: Reading<'_>, section: &Section<'_>) -> BTreeMap<String, EnvValue
         .all()
         .filter_map(|(entry, path)| {
             if let Err(wrong) = scalar::env_name(&entry.key) {
-                reading.report.refuse(&path, wrong);
+                reading.report.refuse(key_of(&path), wrong);
                 return None;
             }
             let value = match entry.value.shape {

@@ -21,7 +21,7 @@ pub(super) fn inventory(reading: Reading<'_>, tree: &Node) -> Inventory {
     let cluster = root.required_value("cluster", scalar::cluster, hint).unwrap_or_default();
     let defaults = hosts::defaults(reading, root.section("ssh"));
     let hint = "name each machine and its address, as in `hosts: { etcd1: 10.99.16.11 }`";
-    let hosts = hosts::hosts(reading, root.required("hosts", hint), &defaults);
+    let hosts = hosts::hosts(reading, &root.required("hosts", hint), &defaults);
     let hint = "it names the member hosts, as in `etcd: { hosts: [etcd1, etcd2, etcd3] }`";
     let etcd = etcd::etcd(reading, root.required("etcd", hint), &hosts);
     let questdb = root.section("questdb").map(|section| questdb::questdb(reading, section, &hosts));

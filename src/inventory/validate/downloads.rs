@@ -10,13 +10,13 @@ const ARCHES: [Arch; 2] = [Arch::Amd64, Arch::Arm64];
 
 pub(super) fn check(inventory: &Inventory, report: &Report) {
     let etcd = &inventory.etcd;
-    known("etcd", |arch| catalog::etcd_artifact(etcd, arch), report);
+    known("etcd", |arch| catalog::etcd_artifact(etcd, arch), Some(catalog::newest_etcd()), report);
     if let Some(download) = &etcd.download {
         download_of("etcd/download", download, inventory.transfer, report);
         own_build(inventory, download, report);
     }
     if let Some(questdb) = &inventory.questdb {
-        known("questdb", |arch| catalog::questdb_artifact(questdb, arch), report);
+        known("questdb", |arch| catalog::questdb_artifact(questdb, arch), None, report);
         if let Some(download) = &questdb.download {
             // Without Java one archive serves both architectures.
             if questdb.flavour == QuestdbFlavour::Rt {
@@ -46,12 +46,21 @@ fn download_of(path: &str, download: &Download, transfer: Transfer, report: &Rep
 
 /// Hosts of one architecture may be all there are: one digest is enough here, and planning, which knows
 /// the hosts, asks for the other.
-fn known(section: &str, artifact: impl Fn(Arch) -> Result<Artifact, NoDigest>, report: &Report) {
+fn known(
+    section: &str,
+    artifact: impl Fn(Arch) -> Result<Artifact, NoDigest>,
+    other: Option<String>,
+    report: &Report,
+) {
     let mut refusals = ARCHES.into_iter().map(artifact).filter_map(Result::err);
     if let (Some(first), Some(_)) = (refusals.next(), refusals.next()) {
         let path = format!("{section}/version");
         let path = if report.holds(&path) { path } else { format!("{section}/download") };
-        report.problem(path, first.to_string(), first.hint);
+        let hint = match other {
+            Some(other) => format!("{}; or take {other}, whose digests are built in", first.hint),
+            None => first.hint.clone(),
+        };
+        report.problem(path, first.to_string(), hint);
     }
 }
 

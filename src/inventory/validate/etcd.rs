@@ -29,10 +29,11 @@ fn members(count: usize, report: &Report) {
             "3 members survive the loss of one",
         ),
         3 | 5 | 7 => {}
-        _ if count % 2 == 0 && count <= 8 => {
+        _ if count.is_multiple_of(2) && count <= 8 => {
             let loss = count - majority;
+            let losses = if loss == 0 { "none".to_owned() } else { loss.to_string() };
             let message = format!(
-                "{count} etcd members survive the loss of {loss}, like {}: a majority of {count} is {majority}",
+                "{count} etcd members survive the loss of {losses}, like {}: a majority of {count} is {majority}",
                 count - 1,
             );
             let hint = match count {
@@ -115,7 +116,8 @@ fn timing(etcd: &Etcd, report: &Report) {
             message,
             "about the round trip between the members, `100ms` or more",
         );
-    } else if election > ELECTION_MAX {
+    }
+    if election > ELECTION_MAX {
         let message = format!("etcd refuses an election timeout of {}", shown(election));
         report.problem("etcd/election_timeout", message, "at most `50s`");
     } else if election < heartbeat.saturating_mul(5) {

@@ -4,7 +4,7 @@
 use crate::catalog;
 use crate::inventory::model::Etcd;
 use crate::inventory::problem::Report;
-use crate::inventory::read::{closest, listed};
+use crate::inventory::read::{closest, key_of, listed};
 use crate::inventory::scalar;
 
 /// The form of a value, as etcd's flags parse it.
@@ -82,16 +82,17 @@ const QUOTA_ADVISED: u64 = 8 << 30;
 pub(super) fn check(etcd: &Etcd, report: &Report) {
     for (name, value) in &etcd.settings {
         let path = format!("etcd/settings/{name}");
+        let key = key_of(&path);
         let Some(setting) = name.strip_prefix("ETCD_") else {
             let hint = match known(name) {
                 Some(_) => format!("write `ETCD_{name}`"),
                 None => "settings are etcd's environment variables, `ETCD_…`".to_owned(),
             };
-            report.problem(path, format!("`{name}` is not a setting of etcd"), hint);
+            report.problem(key, format!("`{name}` is not a setting of etcd"), hint);
             continue;
         };
         if let Some((why, hint)) = refused(setting) {
-            report.problem(path, format!("`{name}` cannot be set here: {why}"), hint);
+            report.problem(key, format!("`{name}` cannot be set here: {why}"), hint);
             continue;
         }
         let Some(form) = known(setting) else {
@@ -100,14 +101,20 @@ pub(super) fn check(etcd: &Etcd, report: &Report) {
                 || "see `etcd --help` of 3.5; etcd would only warn and go on without it".to_owned(),
                 |name| format!("did you mean `ETCD_{name}`?"),
             );
-            report.problem(path, format!("etcd 3.5 does not know `{name}`"), hint);
+            report.problem(key, format!("etcd 3.5 does not know `{name}`"), hint);
             continue;
         };
         if NEWER.iter().any(|(newer, _)| *newer == setting)
             && catalog::etcd_patch(&etcd.version).is_some_and(|patch| patch <= 6)
         {
             let hint = format!("`version: {}` knows it", catalog::newest_etcd());
-            report.problem(path, format!("etcd {} does not know `{name}`", etcd.version), hint);
+            report.problem(key, format!("etcd {} does not know `{name}`", etcd.version), hint);
+        } else if value.is_empty() {
+            report.problem(
+                path,
+                format!("{name} is empty: etcd would ignore it"),
+                "write a value, or remove the line",
+            );
         } else if let Some(expected) = unlike(form, value) {
             report.problem(
                 path,
@@ -177,7 +184,7 @@ fn unlike(form: &Form, value: &str) -> Option<String> {
         }
         Form::Count => (scalar::whole::<u64>(value).is_some(), "a whole number"),
         Form::Duration => (is_go_duration(value), "a duration such as `500ms` or `1h`"),
-        Form::Text => (!value.is_empty(), "a value; etcd ignores an empty one"),
+        Form::Text => return None,
         Form::Words(words) => {
             return (!words.contains(&value)).then(|| listed(words));
         }

@@ -47,6 +47,7 @@ fn equal_logins(inventory: &Inventory, report: &Report) {
 }
 
 fn agent_addresses(inventory: &Inventory, report: &Report) {
+    let balancer = inventory.load_balancer.as_ref().map(|balancer| balancer.address.to_string());
     for (name, host) in &inventory.hosts {
         let path = format!("hosts/{name}/agent_address");
         if !report.holds(&path) {
@@ -59,10 +60,10 @@ fn agent_addresses(inventory: &Inventory, report: &Report) {
         } else if host.agent_address.contains('%') || host.agent_address == "localhost" {
             let message = format!("agents cannot reach `{}`", host.agent_address);
             report.problem(&path, message, "a name or an address that other machines know");
-        } else if host.agent_address.contains(':') && host.agent_address.parse::<std::net::IpAddr>().is_err()
-        {
-            let message = format!("`{}` is neither a name nor an address", host.agent_address);
-            report.problem(&path, message, "the port is `kuboard.agent_port`");
+        } else if balancer.as_ref() == Some(&host.agent_address) {
+            let message = format!("agents would look for `{name}` at the balancer, {}", host.agent_address);
+            let hint = "agents connect to each replica itself; the balancer serves browsers";
+            report.problem(&path, message, hint);
         }
     }
     let replicas = inventory.kuboard.hosts.iter().filter_map(|name| {
@@ -99,8 +100,7 @@ fn families(inventory: &Inventory, report: &Report) {
         return;
     }
     let names: Vec<&str> = v6.iter().map(|(name, _)| name.as_str()).collect();
-    let message =
-        format!("{} have IPv6 addresses, the other hosts IPv4", listed(&names).replace(" or ", " and "));
+    let message = format!("IPv4 and IPv6 are mixed: IPv6 has {}", listed(&names).replace(" or ", " and "));
     let hint = "this works only where every machine has both; addresses of one family are safer";
     report.advise("hosts", "hosts.mixed-families", message, hint);
 }

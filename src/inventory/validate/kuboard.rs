@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use super::{image, login};
 use crate::inventory::model::{EnvValue, Inventory, Kuboard};
 use crate::inventory::problem::Report;
-use crate::inventory::{published, scalar};
+use crate::inventory::read::key_of;
+use crate::inventory::scalar;
 
 /// Names of the environment that kuboard-ha writes, with what to write instead.
 const OWNED: &[(&str, &str)] = &[
@@ -151,13 +152,10 @@ fn env(kuboard: &Kuboard, report: &Report) {
     for (name, value) in &kuboard.env {
         let path = format!("kuboard/env/{name}");
         if let Some((_, hint)) = OWNED.iter().find(|(owned, _)| owned == name) {
-            report.problem(path, format!("`{name}` cannot be set here: kuboard-ha writes it"), *hint);
+            report.problem(key_of(&path), format!("`{name}` cannot be set here"), *hint);
         } else if name.starts_with("DB_") || name.starts_with("KUBOARD_CACHE_") {
-            report.problem(
-                path,
-                format!("`{name}` is Kuboard v4's, which is another product"),
-                "v3 keeps its data in etcd",
-            );
+            let message = format!("`{name}` is Kuboard v4's, which is another product");
+            report.problem(key_of(&path), message, "v3 keeps its data in etcd");
         } else if let EnvValue::Text(text) = value {
             let upper = name.to_ascii_uppercase();
             if upper.contains("PASSWORD") || upper.contains("SECRET") {
@@ -166,8 +164,13 @@ fn env(kuboard: &Kuboard, report: &Report) {
                     format!("{name} is a secret: it does not stand in the file"),
                     format!("write `{name}: {{ env: NAME }}` or `{{ file: PATH }}`"),
                 );
-            } else if let Some(what) = published::published(text) {
-                report.problem(path, format!("{name} holds {what}, which is public"), "choose another");
+            } else if text == "quest" {
+                // Elsewhere the word may be a name; in the environment it can hardly be anything else.
+                report.problem(
+                    path,
+                    format!("{name} is QuestDB's default password, which is public"),
+                    "choose another",
+                );
             }
         }
     }

@@ -107,3 +107,6 @@ fn claim(facts: &mut Facts, balancer: &LoadBalancer, leaving: Option<&HostName>)
         seen.holds_address = true;
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -54,28 +54,12 @@ fn contains(address: &Address, ip: IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inventory::model::{HostKeys, Ssh};
+    use crate::services::load_balancer::tests::host;
 
-    fn host(address: &str, interface: Option<&str>) -> Host {
-        Host {
-            address: address.parse().unwrap(),
-            agent_address: address.to_owned(),
-            interface: interface.map(str::to_owned),
-            ssh: Ssh {
-                host: address.to_owned(),
-                user: None,
-                port: None,
-                identity_file: None,
-                host_keys: HostKeys::Strict,
-                proxy_jump: None,
-                config_file: None,
-                password: None,
-                sudo_password: None,
-            },
-        }
-    }
+    /// Interface, address, prefix.
+    type Addresses<'t> = &'t [(&'t str, &'t str, u8)];
 
-    fn seen(addresses: &[(&str, &str, u8)]) -> HostFacts {
+    fn seen(addresses: Addresses<'_>) -> HostFacts {
         let addresses = addresses
             .iter()
             .map(|(interface, ip, prefix)| Address {
@@ -87,8 +71,9 @@ mod tests {
         HostFacts { addresses, ..HostFacts::default() }
     }
 
-    fn placed(addresses: &[(&str, &str, u8)], interface: Option<&str>, floating: &str) -> Option<String> {
-        let place = place(&seen(addresses), &host("10.0.0.1", interface), floating.parse().unwrap())?;
+    fn placed(addresses: Addresses<'_>, interface: Option<&str>, floating: &str) -> Option<String> {
+        let host = Host { interface: interface.map(str::to_owned), ..host("10.0.0.1") };
+        let place = place(&seen(addresses), &host, floating.parse().unwrap())?;
         let Place { interface, device, prefix, inside } = place;
         Some(format!("{interface} {device}/{prefix} {inside}"))
     }
@@ -98,7 +83,7 @@ mod tests {
         let one = [("eth0", "10.0.0.1", 24)];
         let held = [("eth0", "10.0.0.9", 32), ("eth0", "10.0.0.1", 24)];
         let two = [("eth0", "10.0.0.1", 24), ("eth1", "203.0.113.1", 28)];
-        let cases: [(&[(&str, &str, u8)], Option<&str>, &str, Option<&str>); 7] = [
+        let cases: [(Addresses<'_>, Option<&str>, &str, Option<&str>); 7] = [
             (&one, None, "10.0.0.9", Some("eth0 eth0/24 true")),
             (&held, None, "10.0.0.9", Some("eth0 eth0/24 true")),
             (&two, None, "203.0.113.9", Some("eth0 eth1/28 true")),

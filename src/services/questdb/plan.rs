@@ -42,7 +42,7 @@ pub fn plan(draft: &mut Draft<'_>) {
     }
     let Some((artifact, directory)) = check::release_for(draft, questdb) else { return };
     check::data(draft, questdb);
-    check::machine(draft, questdb);
+    check::java(draft, questdb);
     let (unit, env) = match (unit_content(questdb, &directory), env_content(draft, questdb)) {
         (Ok(unit), Ok(env)) => (unit, env),
         (Err(error), _) | (_, Err(error)) => {
@@ -72,21 +72,21 @@ fn unit_content(questdb: &Questdb, directory: &str) -> Result<Content, RenderErr
         QuestdbFlavour::Rt => (format!("{directory}/bin/java"), None),
         QuestdbFlavour::NoJre => ("/usr/bin/java".to_owned(), Some(format!("{directory}/questdb.jar"))),
     };
+    let homes = ["/home/", "/root/", "/run/user/"];
+    let protect_home = !homes.iter().any(|home| questdb.data_dir.starts_with(home));
+    let data_dir = &questdb.data_dir;
+    render(UNIT_TEMPLATE, &context! { data_dir, java, jar => jar.unwrap_or_default(), protect_home })
+}
+
+fn env_content(draft: &Draft<'_>, questdb: &Questdb) -> Result<Content, RenderError> {
+    let address = draft.inventory.address(&questdb.host).to_string();
     let mebibyte = 1 << 20;
     let heap = match questdb.heap {
         bytes if bytes % mebibyte == 0 => format!("{}m", bytes / mebibyte),
         bytes => bytes.to_string(),
     };
-    let homes = ["/home/", "/root/", "/run/user/"];
-    let protect_home = !homes.iter().any(|home| questdb.data_dir.starts_with(home));
-    let data_dir = &questdb.data_dir;
-    render(UNIT_TEMPLATE, &context! { data_dir, java, jar => jar.unwrap_or_default(), heap, protect_home })
-}
-
-fn env_content(draft: &Draft<'_>, questdb: &Questdb) -> Result<Content, RenderError> {
-    let address = draft.inventory.address(&questdb.host).to_string();
     let password = SecretId::QUESTDB_PASSWORD;
-    render(ENV_TEMPLATE, &context! { address, pg_port => PG_PORT, user => PG_USER, password })
+    render(ENV_TEMPLATE, &context! { heap, address, pg_port => PG_PORT, user => PG_USER, password })
 }
 
 fn install(draft: &mut Draft<'_>, questdb: &Questdb, artifact: &Artifact, directory: &str) -> JobId {
@@ -153,7 +153,14 @@ fn run(job: &mut JobDraft<'_, '_>) -> bool {
                 (UnitChange::Restart, reason, Risk::Restart)
             }
         },
-        Some(_) => (UnitChange::Start, Reason::Needed("it does not run".to_owned()), Risk::None),
+        Some(unit) => {
+            let how = if matches!(unit.sub.as_str(), "" | "dead") {
+                String::new()
+            } else {
+                format!(" ({})", unit.sub)
+            };
+            (UnitChange::Start, Reason::Needed(format!("it does not run{how}")), Risk::None)
+        }
         None => (UnitChange::Start, Reason::Missing, Risk::None),
     };
     job.unit(UNIT, change, &STAMP, reason, risk, START);

@@ -1,0 +1,60 @@
+//! Somebody else's services and other clusters on the host.
+
+use std::collections::BTreeSet;
+
+use crate::facts::model::{FileFact, FileState, HostFacts, Observed};
+use crate::inventory::Inventory;
+use crate::plan::model::{Finding, Severity};
+use crate::resource::HostName;
+
+use super::roles::Role;
+
+pub(super) fn find(
+    inventory: &Inventory,
+    host: &HostName,
+    roles: &BTreeSet<Role>,
+    seen: &HostFacts,
+    findings: &mut Vec<Finding>,
+) {
+    for (role, unit) in [(Role::Etcd, "etcd.service"), (Role::Questdb, "questdb.service")] {
+        let Some(Some(state)) = seen.units.get(unit).filter(|_| roles.contains(&role)) else { continue };
+        if state.fragment.is_empty() || state.fragment == format!("/etc/systemd/system/{unit}") {
+            continue;
+        }
+        let message = format!(
+            "{} is there already, from {}: another installation, whose data and ports would be fought over.",
+            unit, state.fragment
+        );
+        let hint = format!(
+            "if nobody needs it: systemctl disable --now {unit}, and remove what brought it (dpkg -S {0} or rpm -qf {0})",
+            state.fragment
+        );
+        findings.push(Finding::on(host, Severity::Blocked, "unit.foreign", message).hint(hint));
+    }
+    let others: Vec<&str> =
+        seen.clusters.iter().map(String::as_str).filter(|name| *name != inventory.cluster).collect();
+    if others.is_empty() {
+        return;
+    }
+    let names = others.join(", ");
+    let clash: Vec<&Role> = roles.iter().filter(|role| stands(seen, role.file())).collect();
+    if clash.is_empty() {
+        let message = format!("This host also serves another cluster: {names}. Their roles do not meet.");
+        findings.push(Finding::on(host, Severity::Note, "host.other-cluster", message));
+        return;
+    }
+    let titles: Vec<&str> = clash.iter().map(|role| role.title()).collect();
+    let message = format!(
+        "This host already serves {} in another cluster, {names} (/var/lib/kuboard-ha/{}); a host can have a role in one \
+         cluster only.",
+        titles.join(", "),
+        others[0]
+    );
+    let hint = format!("choose another host, or correct `cluster:` if {} is what you mean", others[0]);
+    findings.push(Finding::on(host, Severity::Blocked, "host.other-cluster", message).hint(hint));
+}
+
+/// Whether a file stands there that this cluster did not write.
+fn stands(seen: &HostFacts, path: &str) -> bool {
+    matches!(seen.files.get(path), Some(Observed::Known(Some(FileFact { state: FileState::Foreign(_), .. }))))
+}

@@ -1,0 +1,45 @@
+//! Ports that somebody else already listens on.
+
+use std::net::IpAddr;
+
+use crate::facts::model::{HostFacts, Listener};
+use crate::inventory::Inventory;
+use crate::plan::model::{Finding, Severity};
+use crate::resource::HostName;
+
+use super::roles::needs;
+
+pub(super) fn find(inventory: &Inventory, host: &HostName, seen: &HostFacts, findings: &mut Vec<Finding>) {
+    for need in needs(inventory, host) {
+        let taken = seen.listeners.iter().find(|listener| {
+            listener.port == need.port
+                && overlap(listener, need.ip)
+                && !need.role.owns(seen, listener.process.as_deref())
+        });
+        let Some(taken) = taken else { continue };
+        let by = taken.process.as_deref().unwrap_or("a process that could not be seen");
+        let message = format!(
+            "Port {} on {} is taken by {by}; {} listens there.",
+            need.port,
+            taken.ip,
+            need.role.title()
+        );
+        let hint = format!(
+            "stop that service, or choose another port in the inventory; see who it is: ss -ltnp 'sport = :{}'",
+            need.port
+        );
+        let finding = Finding::on(host, Severity::Blocked, "port.taken", message).hint(hint);
+        if !findings.contains(&finding) {
+            findings.push(finding);
+        }
+    }
+}
+
+/// Whether both cannot listen side by side. One that listens on all of IPv6 mostly listens on all of IPv4 too.
+fn overlap(listener: &Listener, wanted: IpAddr) -> bool {
+    listener.ip == wanted
+        || match listener.ip {
+            IpAddr::V6(ip) => ip.is_unspecified(),
+            IpAddr::V4(ip) => ip.is_unspecified() && wanted.is_ipv4(),
+        }
+}
