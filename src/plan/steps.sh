@@ -199,6 +199,7 @@ package_names() {
 
 # add_packages NAME... : from the distribution. Services that packages start by themselves are left to later steps.
 add_packages() {
+	umask 022 # what packages make is for everybody
 	if command -v apt-get >/dev/null 2>&1; then
 		export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
 		dpkg --configure -a
