@@ -25,6 +25,9 @@ pub fn plan(inventory: &Inventory, facts: &Facts) -> Planning {
     for (host, state) in &facts.hosts {
         unseen(facts, host, state).into_iter().for_each(|finding| draft.find(finding));
     }
+    for finding in preflight::preflight(inventory, facts) {
+        draft.find(finding);
+    }
     for service in Service::ALL {
         service.plan(&mut draft);
     }

@@ -7,6 +7,7 @@ use crate::facts::model::{Facts, HostFacts};
 use crate::inventory::Inventory;
 use crate::plan::draft::Draft;
 use crate::plan::model::Step;
+use crate::plan::preflight;
 use crate::resource::HostName;
 
 pub mod etcd;
@@ -29,7 +30,7 @@ pub enum Service {
 
 /// Everything to look at on a host.
 pub fn looks(inventory: &Inventory, host: &HostName) -> Looks {
-    let mut looks = Looks::default();
+    let mut looks = Looks { paths: preflight::paths(inventory, host), ..Looks::default() };
     for service in Service::ALL {
         service.look(inventory, host, &mut looks);
     }

@@ -53,6 +53,12 @@ fn bare_host(inventory: &Inventory, name: &HostName) -> HostFacts {
     };
     let serves = |hosts: &[HostName]| hosts.contains(name);
     let engine = inventory.kuboard.docker == Packages::Present && serves(&inventory.kuboard.hosts);
+    let balancing = inventory
+        .load_balancer
+        .as_ref()
+        .is_some_and(|balancer| balancer.packages == Packages::Present && serves(&balancer.hosts));
+    let installed =
+        |package: &str| (balancing && ["haproxy", "keepalived"].contains(&package)).then(|| "1.0".to_owned());
     HostFacts {
         system: System {
             os: "debian".to_owned(),
@@ -71,7 +77,7 @@ fn bare_host(inventory: &Inventory, name: &HostName) -> HostFacts {
         },
         addresses: vec![Address { interface: "eth0".to_owned(), ip: inventory.address(name), prefix: 24 }],
         mounts: looks.paths.iter().map(|path| (path.clone(), disk.clone())).collect(),
-        packages: looks.packages.iter().map(|name| (name.clone(), None)).collect(),
+        packages: looks.packages.iter().map(|name| (name.clone(), installed(name))).collect(),
         files: looks.files.keys().map(|path| (path.clone(), Observed::Known(None))).collect(),
         links: looks.links.iter().map(|path| (path.clone(), None)).collect(),
         directories: looks.directories.iter().map(|path| (path.clone(), None::<DirectoryFact>)).collect(),
