@@ -11,15 +11,22 @@
 )]
 
 mod argv;
+mod cold;
 mod course;
 mod eight;
 mod etcd;
+mod five;
 mod inventory;
+mod killed;
 mod lab;
 mod net;
+mod one;
 mod pgwire;
 mod poll;
 mod processes;
 mod seed;
+mod six;
+mod stands;
+mod three;
 mod tool;
 mod writer;

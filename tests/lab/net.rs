@@ -12,8 +12,6 @@ const CONNECT: Duration = Duration::from_secs(1);
 pub struct Answer {
     /// As in 200.
     pub status: u16,
-    /// All header lines.
-    pub head: String,
     /// The rest.
     pub body: String,
 }
@@ -39,7 +37,26 @@ pub fn post(address: &str, port: u16, path: &str, body: &str, limit: Duration) -
     ask(address, port, &format!("POST {path}"), body, limit)
 }
 
+/// Fetches a file.
+pub fn download(address: &str, port: u16, path: &str) -> Vec<u8> {
+    let (status, body) =
+        exchange(address, port, &format!("GET {path}"), "", Duration::from_secs(30)).unwrap();
+    assert_eq!(status, 200, "{path}");
+    body
+}
+
 fn ask(address: &str, port: u16, line: &str, body: &str, limit: Duration) -> Result<Answer, String> {
+    let (status, body) = exchange(address, port, line, body, limit)?;
+    Ok(Answer { status, body: String::from_utf8_lossy(&body).into_owned() })
+}
+
+fn exchange(
+    address: &str,
+    port: u16,
+    line: &str,
+    body: &str,
+    limit: Duration,
+) -> Result<(u16, Vec<u8>), String> {
     let failed = |error: std::io::Error| format!("{address}:{port}: {line}: {error}");
     let mut stream = connect(address, port)?;
     stream.set_read_timeout(Some(limit)).map_err(failed)?;
@@ -52,9 +69,11 @@ fn ask(address: &str, port: u16, line: &str, body: &str, limit: Duration) -> Res
     stream.write_all(request.as_bytes()).map_err(failed)?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).map_err(failed)?;
-    let answer = String::from_utf8_lossy(&answer);
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n");
+    let end = end.ok_or_else(|| format!("{address}:{port}: {line}: no HTTP answer"))?;
+    let body = answer.split_off(end + 4);
+    let head = String::from_utf8_lossy(&answer);
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
     let status = status.ok_or_else(|| format!("{address}:{port}: {line}: no HTTP answer: {head:?}"))?;
-    Ok(Answer { status, head: head.to_owned(), body: body.to_owned() })
+    Ok((status, body))
 }

@@ -18,8 +18,3 @@ pub fn until<T>(limit: Duration, what: &str, mut ask: impl FnMut() -> Result<T, 
         }
     }
 }
-
-/// The same for a plain yes or no.
-pub fn until_true(limit: Duration, what: &str, mut ask: impl FnMut() -> bool) {
-    until(limit, what, || if ask() { Ok(()) } else { Err("no".to_owned()) });
-}

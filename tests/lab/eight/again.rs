@@ -1,8 +1,9 @@
 //! The second `up`, and the status of a cluster that is well.
 
-use super::{MEMBERS, REPLICAS, is_healthy};
+use super::{MEMBERS, REPLICAS};
 use crate::lab::Lab;
 use crate::processes::{changed, processes};
+use crate::stands::is_healthy;
 
 /// Lets sshd say what it is asked to do.
 const TALK: &str = "printf 'LogLevel VERBOSE\\n' >/etc/ssh/sshd_config.d/talk.conf && systemctl reload ssh";

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::stands::holds;
-use super::{BALANCERS, BOOT, MEMBERS, REPLICAS, is_healthy};
+use super::{BALANCERS, MEMBERS, REPLICAS};
 use crate::lab::Lab;
 use crate::net;
 use crate::poll::until;
 use crate::processes::{Processes, changed, processes};
+use crate::stands::{BOOT, holders, is_healthy};
 use crate::writer::{Watch, Writer};
 
 /// What the live process of a member was started with.
@@ -115,7 +115,7 @@ pub fn port(lab: &Lab) {
     let wanted: BTreeSet<String> =
         programs(&REPLICAS, "kuboard-standin").union(&programs(&BALANCERS, "haproxy")).cloned().collect();
     assert_eq!(restarted, wanted, "what restarted");
-    assert_eq!(BALANCERS.into_iter().filter(|host| holds(lab, host)).count(), 1);
+    assert_eq!(holders(lab, &BALANCERS).len(), 1);
     let page =
         until(BOOT, "the new port answers", || net::get(&lab.floating(), 8080, "/", Duration::from_secs(5)));
     assert!(

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::{BOOT, MEMBERS, is_healthy};
+use super::MEMBERS;
 use crate::etcd::Etcd;
 use crate::lab::Lab;
 use crate::poll::until;
+use crate::stands::{BOOT, is_healthy};
 use crate::writer::Writer;
 
 pub fn paused(lab: &Lab) {

@@ -6,11 +6,7 @@ mod cold;
 mod fresh;
 mod hurt;
 mod secrets;
-mod stands;
-
-use std::time::Duration;
-
-use serde_json::Value;
+mod services;
 
 use crate::course::Course;
 use crate::lab::{Image, Lab};
@@ -22,9 +18,6 @@ const REPLICAS: [&str; 2] = ["kuboard-1", "kuboard-2"];
 /// The balancers.
 const BALANCERS: [&str; 2] = ["lb-1", "lb-2"];
 
-/// A machine of the lab takes seconds to boot, its services some more.
-const BOOT: Duration = Duration::from_secs(120);
-
 #[test]
 fn eight_hosts() {
     let lab = Lab::boot("test-eight", "10.99.20", Image::Full, "eight", |text| text);
@@ -33,9 +26,9 @@ fn eight_hosts() {
     course.step("plan explains itself", fresh::plan);
     course.step("plan prints the configuration of a balancer of one's own", fresh::external_balancer);
     course.must("up builds the cluster", fresh::up);
-    course.step("etcd is formed and settled, without a restart", stands::etcd);
-    course.step("QuestDB wants its password and keeps its console to itself", stands::questdb);
-    course.step("the replicas and the floating address answer", stands::kuboard);
+    course.step("etcd is formed and settled, without a restart", services::etcd);
+    course.step("QuestDB wants its password and keeps its console to itself", services::questdb);
+    course.step("the replicas and the floating address answer", services::kuboard);
     course.step("secrets lie where they must and nowhere else", secrets::kept);
     course.step("up again changes nothing, over one connection and one command per host", again::up);
     course.step("status is healthy", again::status);
@@ -47,9 +40,4 @@ fn eight_hosts() {
     course.step("a changed port moves balancer and url", change::port);
     course.step("quorum is gone, everything is gone, and all boots cold by itself", cold::boot);
     course.end();
-}
-
-/// Whether a status says healthy and nothing else.
-fn is_healthy(status: &Value) -> bool {
-    status["verdict"] == "healthy" && status["drift"].as_array().is_some_and(Vec::is_empty)
 }

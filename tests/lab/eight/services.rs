@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{BALANCERS, MEMBERS, REPLICAS};
 use crate::etcd::Etcd;
 use crate::lab::Lab;
+use crate::stands::holders;
 use crate::{net, pgwire};
 
 /// The environment of the live process.
@@ -81,7 +82,7 @@ pub fn kuboard(lab: &Lab) {
             lab.exec(replica, "docker inspect -f '{{index .Config.Labels \"kuboard-ha.config\"}}' kuboard");
         assert!(label.trim().len() > 8, "{replica} has no label: {label:?}");
     }
-    let holders: Vec<&str> = BALANCERS.into_iter().filter(|host| holds(lab, host)).collect();
+    let holders = holders(lab, &BALANCERS);
     assert_eq!(holders.len(), 1, "the floating address is held by {holders:?}");
     let login = net::get(&lab.floating(), 80, "/sso/auth", SOON).unwrap();
     assert_eq!(login.status, 302, "a login through the balancer: {login:?}");
@@ -89,9 +90,4 @@ pub fn kuboard(lab: &Lab) {
     assert!(page.body.contains(&format!("http://{}", lab.floating())), "KUBOARD_ENDPOINT: {}", page.body);
     let inside = format!("curl -fsS -m 5 http://{}/kuboard-resources/version.json", lab.floating());
     lab.exec("etcd1", &inside);
-}
-
-/// Whether a balancer holds the floating address.
-pub fn holds(lab: &Lab, host: &str) -> bool {
-    lab.exec(host, "ip -o address").contains(&format!(" {}/", lab.floating()))
 }
