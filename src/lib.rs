@@ -1,5 +1,6 @@
 //! kuboard-ha turns bare Linux hosts into a highly available Kuboard.
 
+pub mod apply;
 pub mod artifact;
 pub mod catalog;
 pub mod cli;

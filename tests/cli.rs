@@ -7,7 +7,7 @@ use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
-use kuboard_ha::facts::model::{Facts, HostFacts, HostState};
+use kuboard_ha::facts::model::{Facts, HostState};
 use kuboard_ha::resource::HostName;
 use serde_json::Value;
 
@@ -215,7 +215,7 @@ fn colours_go_to_terminals_and_to_those_who_ask() {
 
 #[test]
 fn a_reader_that_leaves_is_no_error_and_a_full_disk_is() {
-    let saved = Saved::new(|_| HostState::Reached(Box::new(HostFacts::default())));
+    let saved = Saved::new(|_| HostState::Reached(Box::default()));
     let mut command = kuboard_ha();
     command.args(["status", "inventories/manual.yaml", "--facts"]).arg(saved.file());
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -232,7 +232,7 @@ fn a_reader_that_leaves_is_no_error_and_a_full_disk_is() {
 
 #[test]
 fn what_is_shown_fits_the_terminal() {
-    let saved = Saved::new(|_| HostState::Reached(Box::new(HostFacts::default())));
+    let saved = Saved::new(|_| HostState::Reached(Box::default()));
     for width in ["80", "140"] {
         {
             let command = "status";
@@ -242,5 +242,78 @@ fn what_is_shown_fits_the_terminal() {
             let limit = width.parse().unwrap();
             assert!(shown.lines().all(|line| line.chars().count() <= limit), "{width}: {shown}");
         }
+    }
+}
+
+/// A folder whose `ssh` is this script.
+fn with_ssh(script: &str) -> tempfile::TempDir {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ssh");
+    std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    folder
+}
+
+fn on_path(folder: &tempfile::TempDir) -> String {
+    format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap())
+}
+
+const REFUSED: &str = "echo 'ssh: connect to host x port 22: Connection refused' >&2; exit 255";
+
+#[test]
+fn a_signal_while_looking_ends_with_130_and_nothing_changed() {
+    for (command, signal) in [("check", "INT"), ("plan", "TERM"), ("up", "HUP"), ("status", "INT")] {
+        let folder = with_ssh("touch \"$0.begun\"; exec sleep 20");
+        let mut run = kuboard_ha();
+        run.args([command, "inventories/one-machine.yaml"]).env("PATH", on_path(&folder));
+        let child = run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let begun = folder.path().join("ssh.begun");
+        while !begun.exists() {
+            std::thread::yield_now();
+        }
+        let pid = child.id().to_string();
+        assert!(Command::new("kill").args(["-s", signal, &pid]).status().unwrap().success());
+        let output = check(child.wait_with_output().unwrap(), 130);
+        let told = text(&output.stdout) + &text(&output.stderr);
+        assert!(told.contains("interrupted") && told.contains("nothing was changed"), "{told}");
+    }
+}
+
+#[test]
+fn a_run_for_programs_is_one_event_a_line_and_ends_with_its_outcome() {
+    let folder = with_ssh(REFUSED);
+    let mut run = kuboard_ha();
+    run.args(["up", "inventories/one-machine.yaml", "-o", "json"]).env("PATH", on_path(&folder));
+    let output = check(run.output().unwrap(), 4);
+    let lines = text(&output.stdout);
+    let events: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for event in &events {
+        assert_eq!(event["schema"], "kuboard-ha.event/1");
+        assert!(event["time"].as_str().unwrap().ends_with('Z') && event["kind"].is_string());
+    }
+    assert_eq!(events[0]["kind"], "run-started");
+    let last = events.last().unwrap();
+    assert_eq!((&last["kind"], &last["result"]), (&"outcome".into(), &"blocked".into()));
+    assert_eq!((&last["changed"], &last["exit"]), (&0.into(), &4.into()));
+}
+
+#[test]
+fn closed_streams_never_stop_a_run() {
+    let folder = with_ssh(REFUSED);
+    for form in ["auto", "json"] {
+        let shell = format!(
+            "exec {} up inventories/one-machine.yaml -o {form} >&- 2>&-",
+            env!("CARGO_BIN_EXE_kuboard-ha")
+        );
+        let mut run = Command::new("sh");
+        run.args(["-c", &shell]).current_dir(env!("CARGO_MANIFEST_DIR")).env("PATH", on_path(&folder));
+        check(run.output().unwrap(), 4);
+
+        let mut run = kuboard_ha();
+        run.args(["up", "inventories/one-machine.yaml", "-o", form]).env("PATH", on_path(&folder));
+        let mut child = run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop((child.stdout.take(), child.stderr.take()));
+        assert_eq!(child.wait().unwrap().code(), Some(4), "readers that left, {form}");
     }
 }

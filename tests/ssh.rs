@@ -205,7 +205,7 @@ async fn a_lost_connection_leaves_the_lease_to_the_step_in_hand() {
     let sshd = Sshd::start("").await;
     let site = sshd.site(sshd.settings(), None);
     let mut session = open(&site).await.unwrap();
-    assert_eq!(session.lease().await.unwrap(), Lease::Leased);
+    assert_eq!(session.lease().await.unwrap(), Lease::Leased { stale: false });
     let gate = site.path("gate");
     let script =
         contract::job(&[(&format!("until [ -e {gate} ]; do sleep 0.05; done"), 60), ("touch /never", 5)]);

@@ -28,6 +28,8 @@ pub trait Consent {
     fn planned(&mut self, _round: u32, _planning: &Planning) {}
     /// Whether a signal asked for the end.
     fn is_cancelled(&self) -> bool;
+    /// Returns when a signal asks for the end.
+    async fn cancelled(&self);
 }
 
 /// What came of carrying a plan out.
@@ -112,7 +114,17 @@ pub async fn converge(world: &mut impl World, consent: &mut impl Consent) -> Res
     let mut agreed = Risk::None;
     let mut last = End::Fenced;
     for round in 1.. {
-        let facts = world.look().await?;
+        let facts = tokio::select! {
+            facts = world.look() => facts?,
+            () = consent.cancelled() => return Ok(UpOutcome {
+                result: UpResult::Interrupted,
+                changed,
+                rounds: round,
+                failures: Vec::new(),
+                planning: Planning::default(),
+                facts: Facts::default(),
+            }),
+        };
         let planning = world.plan(&facts);
         consent.planned(round, &planning);
         let risk = planning.plan.risk();
@@ -189,6 +201,12 @@ mod tests {
 
         fn is_cancelled(&self) -> bool {
             self.cancelled
+        }
+
+        async fn cancelled(&self) {
+            if !self.cancelled {
+                std::future::pending::<()>().await;
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::hash::{BuildHasher as _, RandomState};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::{StreamExt as _, stream};
 
@@ -43,6 +44,8 @@ pub struct Means {
     pub without: Vec<HostName>,
     /// The wish to stop.
     pub cancel: Cancel,
+    /// How long a look at one host may take; what takes longer counts as not reachable.
+    pub patience: Option<Duration>,
     /// Where events go.
     pub events: Arc<dyn EventSink>,
 }
@@ -79,6 +82,20 @@ impl<'a> Hosts<'a> {
         means.events.emit(Event::RunStarted { run, hosts: site.inventory.hosts.keys().cloned().collect() });
         let fleet = Fleet::new(members, means.parallel);
         Self { site, means, fleet, sessions: BTreeMap::new() }
+    }
+
+    /// The same as [`Self::see`], within the patience that the command has.
+    async fn see_in_time(&self, name: &HostName, held: Option<Session>) -> Seen {
+        let Some(patience) = self.means.patience else {
+            return self.see(name, held).await;
+        };
+        if let Ok(seen) = tokio::time::timeout(patience, self.see(name, held)).await {
+            return seen;
+        }
+        let why = format!("no answer within {} s", patience.as_secs());
+        let event = Event::HostUnreachable { host: name.clone(), error: why.clone(), retrying: false };
+        self.means.events.emit(event);
+        Seen { session: None, state: HostState::Unreachable { why } }
     }
 
     /// Looks at one host over the session that is there, or a new one.
@@ -125,7 +142,7 @@ impl World for Hosts<'_> {
             let session = held.remove(&name);
             let this = &*self;
             async move {
-                let seen = this.see(&name, session).await;
+                let seen = this.see_in_time(&name, session).await;
                 (name, seen)
             }
         });

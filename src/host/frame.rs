@@ -25,8 +25,8 @@ pub enum Frame {
     Pong,
     /// A look ended with this exit status; somebody else may hold the lease.
     Gathered(i32, Option<Holder>),
-    /// The lease is ours.
-    Leased,
+    /// The lease is ours; whether another run had it since the last look.
+    Leased(bool),
     /// The lease is another's.
     Busy(Holder),
     /// A step is about to begin.
@@ -72,7 +72,7 @@ impl Frame {
                 let (code, holder) = rest.split_once(' ')?;
                 Self::Gathered(code.parse().ok()?, (!holder.is_empty()).then(|| Holder::parse(holder)))
             }
-            "leased" => Self::Leased,
+            "leased" => Self::Leased(rest == "stale"),
             "busy" => Self::Busy(Holder::parse(rest)),
             "begin" => Self::Begin(rest.parse().ok()?),
             "end" => {
@@ -179,12 +179,12 @@ mod tests {
 
     #[tokio::test]
     async fn frames_are_read_and_noise_is_not() {
-        let seen = all("\nleased\n\nnoise\n|end 0 0 yes\n\nend 3 124 no\n\nbusy r1 job/2 17 60\n").await;
+        let seen = all("\nleased \n\nnoise\n|end 0 0 yes\n\nend 3 124 no\n\nbusy r1 job/2 17 60\n").await;
         let holder = Holder { run: "r1".into(), step: "job/2".into(), since: 17, limit: 60 };
         assert_eq!(
             seen,
             [
-                Frame::Leased,
+                Frame::Leased(false),
                 Frame::Output("end 0 0 yes".into()),
                 Frame::End(3, 124, false),
                 Frame::Busy(holder)
@@ -194,7 +194,7 @@ mod tests {
 
     #[tokio::test]
     async fn half_a_frame_counts_for_nothing() {
-        assert_eq!(all("\nleased\n\nbye").await, [Frame::Leased]);
+        assert_eq!(all("\nleased \n\nbye").await, [Frame::Leased(false)]);
     }
 
     #[tokio::test]

@@ -149,7 +149,10 @@ impl Holder {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lease {
     /// It is ours until the session and all it started have ended.
-    Leased,
+    Leased {
+        /// Another run had it since this session last looked: what was seen may no longer be so.
+        stale: bool,
+    },
     /// It is another's.
     Busy(Holder),
 }
@@ -166,6 +169,7 @@ pub struct Clock {
 /// One resident root shell. Dropping it closes its input: a step in hand ends, no other begins.
 pub struct Session {
     host: HostName,
+    run: String,
     state: String,
     pen: Arc<Mutex<Pen>>,
     frames: Frames,
@@ -182,6 +186,7 @@ impl Session {
         Ok(Self {
             host: host.name().clone(),
             state: options.state(),
+            run: options.run,
             pen: Arc::new(Mutex::new(pen)),
             frames,
             stderr,
@@ -194,6 +199,11 @@ impl Session {
     /// The host.
     pub fn host(&self) -> &HostName {
         &self.host
+    }
+
+    /// The name of the run that opened it.
+    pub fn run(&self) -> &str {
+        &self.run
     }
 
     /// Where the cluster's state lies on the host, an absolute path.
@@ -236,14 +246,14 @@ impl Session {
         let turn = self.send("lease\n").await?;
         let answer = within(GRACE, async {
             match self.hear().await? {
-                Frame::Leased => Ok(Lease::Leased),
+                Frame::Leased(stale) => Ok(Lease::Leased { stale }),
                 Frame::Busy(holder) => Ok(Lease::Busy(holder)),
                 other => Err(self.unexpected(&other)),
             }
         })
         .await?;
         drop(turn);
-        if answer == Lease::Leased && self.pinger.is_none() {
+        if matches!(answer, Lease::Leased { .. }) && self.pinger.is_none() {
             self.pinger = Some(tokio::spawn(ping(Arc::clone(&self.pen))));
         }
         Ok(answer)

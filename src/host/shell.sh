@@ -5,7 +5,7 @@
 # and 4, so nothing they print can pass for a frame; they inherit 9, so the lease lasts until the last of them ends.
 # Every frame is a line of its own with an empty line before it: output may end without a newline.
 
-leased='' idle='' stopping='' gone='' dog='' listener=''
+leased='' idle='' stopping='' gone='' dog='' listener='' seen='' looked='' stale=''
 end='#kuboard-ha end'
 # A step's shell: its text comes over standard input, neither in argv (128 KiB, and visible) nor in a file.
 runner='text=$(cat); exec </dev/null; eval "$text"'
@@ -63,14 +63,18 @@ unchanged() { echo no >\"\$WORK/changed\"; }"
 gather() {
     take "$2"
     code=$({ { limited "$1" "$taken" 8>&- 9>&-; echo "$?" >&8; } | sed 's/^/|/' >&3; } 8>&1)
+    seen=$(last) looked=yes
     say "gathered $code $(holder)"
 }
 
 # Who holds the lease: RUN STEP SINCE LIMIT, or nothing. Creates nothing, and holds it for no longer than it takes.
 holder() {
     [ -z "$leased" ] && [ -e "$STATE/lease" ] || return 0
-    (exec 8<"$STATE/lease" && ! flock -s -n 8) 2>/dev/null && cat "$STATE/holder" 2>/dev/null
+    (exec 8<"$STATE/lease" && ! flock -s -n 8) 2>/dev/null && last
 }
+
+# What the last run left there.
+last() { cat "$STATE/holder" 2>/dev/null; }
 
 # Writes who holds the lease, for others to read.
 hold() {
@@ -78,7 +82,7 @@ hold() {
     printf '%s %s %s %s\n' "$RUN" "$1" "$now" "$2" >"$STATE/holder"
 }
 
-# lease: takes it, or says who has it.
+# lease: takes it, or says who has it. Stale: since this shell last looked, another run had it.
 lease() {
     if [ -z "$leased" ]; then
         command -v flock >/dev/null || broken "flock is missing: install util-linux"
@@ -88,15 +92,17 @@ lease() {
         # Somebody who looks holds it for a moment; hence the second try.
         if ! flock -n 9 && ! { sleep 0.2 && flock -n 9; }; then
             exec 9>&-
-            say "busy $(cat "$STATE/holder" 2>/dev/null)"
+            say "busy $(last)"
             return
         fi
         leased=yes
+        [ -z "$looked" ] || [ "$(last)" = "$seen" ] || stale=stale
         # Whatever a killed shell left there is nobody's now.
         (umask 077 && rm -rf "$WORK" && mkdir -p "$WORK") || broken "cannot write to $WORK"
         hold - 0
     fi
-    say leased
+    say "leased $stale"
+    stale=''
 }
 
 # job ID SIZE: the text calls guard and step in turn.

@@ -17,7 +17,7 @@ use serde::Serialize;
 use crate::facts::Facts;
 use crate::facts::model::HostState;
 use crate::inventory::Inventory;
-use crate::plan::model::{Finding, Planning};
+use crate::plan::model::{Finding, Planning, Severity};
 use crate::resource::{Arch, HostName, ResourceId};
 pub use crate::status::etcd::{EtcdStatus, EtcdVerdict, MemberStatus, Quorum};
 pub use crate::status::services::{BalancerStatus, KuboardStatus, QuestdbStatus, ReplicaStatus};
@@ -50,6 +50,19 @@ pub struct Status {
     pub drift: Vec<Drift>,
     /// What planning found.
     pub findings: Vec<Finding>,
+}
+
+impl Status {
+    /// Whether a finding forbids changes and says more than that a host is not reachable, which has its own place.
+    pub fn is_news(&self, finding: &Finding) -> bool {
+        let known = finding.code == "host.unreachable"
+            && finding
+                .host
+                .as_ref()
+                .and_then(|host| self.hosts.get(host))
+                .is_some_and(|host| !host.reachable);
+        finding.severity <= Severity::Unknown && !known
+    }
 }
 
 /// A cluster in one word, from well to ill.

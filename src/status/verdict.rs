@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 
 use crate::facts::Facts;
 use crate::inventory::Inventory;
-use crate::plan::model::Severity;
 use crate::resource::HostName;
 use crate::status::{EtcdVerdict, Status, Verdict};
 
@@ -182,8 +181,7 @@ fn balancer(status: &Status, inventory: &Inventory, facts: &Facts, reasons: &mut
 }
 
 fn differences(status: &Status, reasons: &mut Reasons) {
-    let grave = |finding: &&crate::plan::model::Finding| finding.severity <= Severity::Unknown;
-    match status.findings.iter().filter(grave).count() {
+    match status.findings.iter().filter(|finding| status.is_news(finding)).count() {
         0 => {}
         1 => reasons.add(Verdict::Degraded, "one finding forbids changes"),
         several => reasons.add(Verdict::Degraded, format!("{several} findings forbid changes")),

@@ -42,7 +42,7 @@ impl Site {
 
     pub async fn leased(&self, run: &str) -> Session {
         let mut session = self.open(run).await;
-        assert_eq!(session.lease().await.unwrap(), Lease::Leased);
+        assert_eq!(session.lease().await.unwrap(), Lease::Leased { stale: false });
         session
     }
 }
@@ -223,7 +223,7 @@ async fn a_wish_to_stop_is_heard_between_steps(site: &Site) {
 
 async fn one_run_at_a_time(site: &Site) {
     let mut first = site.leased("r1").await;
-    assert_eq!(first.lease().await.unwrap(), Lease::Leased, "asking again is no harm");
+    assert_eq!(first.lease().await.unwrap(), Lease::Leased { stale: false }, "asking again is no harm");
     let mut second = site.open("r2").await;
     let look = second.gather(":", limit(5)).await.unwrap();
     let holder = look.holder.unwrap();
@@ -240,7 +240,7 @@ async fn one_run_at_a_time(site: &Site) {
             match second.lease().await.unwrap() {
                 Lease::Busy(holder) if holder.step == "job@here/0" => break holder,
                 Lease::Busy(_) => {}
-                Lease::Leased => panic!("two runs hold one lease"),
+                Lease::Leased { .. } => panic!("two runs hold one lease"),
             }
         }
     };
@@ -254,7 +254,8 @@ async fn one_run_at_a_time(site: &Site) {
     assert_eq!((holder.run.as_str(), holder.limit), ("r1", 30));
     assert!(holder.since > 1_600_000_000, "{holder:?}");
     first.close().await.unwrap();
-    assert_eq!(second.lease().await.unwrap(), Lease::Leased);
+    // The first began another step since the second had looked.
+    assert_eq!(second.lease().await.unwrap(), Lease::Leased { stale: true });
     second.close().await.unwrap();
 }
 
@@ -311,7 +312,7 @@ async fn a_shell_that_hears_nothing_gives_the_lease_back(site: &Site) {
     // Shorter than the time between our pings.
     options.watchdog = Duration::from_secs(3);
     let mut session = Session::open(site.host.as_ref(), options).await.unwrap();
-    assert_eq!(session.lease().await.unwrap(), Lease::Leased);
+    assert_eq!(session.lease().await.unwrap(), Lease::Leased { stale: false });
     // A step may take longer than that.
     let (end, _) = run(&mut session, &job(&[("sleep 3.5", 20)])).await;
     assert_eq!(end, JobEnd::Done);

@@ -25,8 +25,8 @@ pub fn inventory(path: &Path) -> Inventory {
         .inventory
 }
 
-/// Freshly installed Debian 12 machines that answer, with a Docker package within reach and nothing else but the
-/// engine where the inventory says that it is there.
+/// Freshly installed Debian 12 machines that answer, with a Docker package within reach and nothing else but what
+/// the inventory says is there: the engine, HAProxy and Keepalived.
 pub fn bare(inventory: &Inventory) -> Facts {
     let hosts = inventory
         .hosts
@@ -53,12 +53,10 @@ fn bare_host(inventory: &Inventory, name: &HostName) -> HostFacts {
     };
     let serves = |hosts: &[HostName]| hosts.contains(name);
     let engine = inventory.kuboard.docker == Packages::Present && serves(&inventory.kuboard.hosts);
-    let balancing = inventory
+    let present = inventory
         .load_balancer
         .as_ref()
         .is_some_and(|balancer| balancer.packages == Packages::Present && serves(&balancer.hosts));
-    let installed =
-        |package: &str| (balancing && ["haproxy", "keepalived"].contains(&package)).then(|| "1.0".to_owned());
     HostFacts {
         system: System {
             os: "debian".to_owned(),
@@ -77,7 +75,14 @@ fn bare_host(inventory: &Inventory, name: &HostName) -> HostFacts {
         },
         addresses: vec![Address { interface: "eth0".to_owned(), ip: inventory.address(name), prefix: 24 }],
         mounts: looks.paths.iter().map(|path| (path.clone(), disk.clone())).collect(),
-        packages: looks.packages.iter().map(|name| (name.clone(), installed(name))).collect(),
+        packages: looks
+            .packages
+            .iter()
+            .map(|package| {
+                let there = present && ["haproxy", "keepalived"].contains(&package.as_str());
+                (package.clone(), there.then(|| "1".to_owned()))
+            })
+            .collect(),
         files: looks.files.keys().map(|path| (path.clone(), Observed::Known(None))).collect(),
         links: looks.links.iter().map(|path| (path.clone(), None)).collect(),
         directories: looks.directories.iter().map(|path| (path.clone(), None::<DirectoryFact>)).collect(),

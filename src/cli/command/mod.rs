@@ -6,6 +6,7 @@ mod status;
 mod up;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
@@ -68,6 +69,7 @@ struct Looked {
 async fn look(
     site: Site,
     saved: &SavedFacts,
+    patience: Option<Duration>,
     global: &Global,
     console: &Console,
 ) -> Result<Looked, CliError> {
@@ -83,6 +85,7 @@ async fn look(
     let means = Means {
         parallel: global.parallel.get(),
         without: Vec::new(),
+        patience,
         cancel: cancel.clone(),
         events: feed.clone(),
     };

@@ -17,6 +17,9 @@ use crate::cli::site::{InventoryArg, Site};
 use crate::event::Silent;
 use crate::status::{Status, Verdict, status};
 
+/// A status that comes late is of no use: a host that has not answered by then counts as not reachable.
+const PATIENCE: Duration = Duration::from_secs(4);
+
 /// Between two looks of `--watch`.
 const PAUSE: Duration = Duration::from_secs(2);
 
@@ -52,7 +55,7 @@ pub(super) async fn run(args: &StatusArgs, global: &Global, console: &Console) -
     if args.watch {
         return watch(site, global, console).await;
     }
-    let looked = look(site, &args.saved, global, console).await?;
+    let looked = look(site, &args.saved, Some(PATIENCE), global, console).await?;
     let status = status(&looked.site.inventory, &looked.facts, &looked.planning);
     show(&status, console, false)?;
     Ok(if args.check { judged(&looked, &status) } else { Exit::Ok })
@@ -83,6 +86,7 @@ async fn watch(site: Site, global: &Global, console: &Console) -> Result<Exit, C
     let means = Means {
         parallel: global.parallel.get(),
         without: Vec::new(),
+        patience: Some(PATIENCE),
         cancel: cancel.clone(),
         events: std::sync::Arc::new(Silent),
     };

@@ -89,7 +89,8 @@ async fn up(args: &UpArgs, global: &Global, console: &Console) -> Result<Exit, C
     let cancel = Cancel::new();
     signals::listen(&cancel, &feed);
     let events = Arc::clone(&timings) as Arc<dyn EventSink>;
-    let means = Means { parallel: global.parallel.get(), without, cancel: cancel.clone(), events };
+    let means =
+        Means { parallel: global.parallel.get(), without, patience: None, cancel: cancel.clone(), events };
     let mut hosts = Hosts::new(&site, means);
     let mut consent = Asking { site: &site, console, feed: &feed, cancel, yes: args.yes };
     let outcome = converge(&mut hosts, &mut consent).await;
@@ -109,7 +110,7 @@ async fn up(args: &UpArgs, global: &Global, console: &Console) -> Result<Exit, C
 }
 
 async fn dry_run(site: Site, args: &UpArgs, global: &Global, console: &Console) -> Result<Exit, CliError> {
-    let looked = look(site, &args.saved, global, console).await?;
+    let looked = look(site, &args.saved, None, global, console).await?;
     let cluster = &looked.site.inventory.cluster;
     if console.is_json() {
         console.document(&PlanDocument::new(cluster, &looked.planning))?;
@@ -155,6 +156,10 @@ impl Consent for Asking<'_> {
 
     fn is_cancelled(&self) -> bool {
         self.cancel.is_cancelled()
+    }
+
+    async fn cancelled(&self) {
+        self.cancel.cancelled().await;
     }
 }
 

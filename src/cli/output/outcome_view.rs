@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::cli::converge::{Failure, UpOutcome, UpResult};
 use crate::cli::exit::Exit;
 use crate::cli::output::findings_view::findings_view;
-use crate::cli::output::text::{Canvas, Tone, all_hosts_are, clean_line, count};
+use crate::cli::output::text::{Canvas, Tone, all_hosts_are, clean_line, count, wrap};
 use crate::cli::site::Site;
 use crate::facts::model::HostState;
 use crate::plan::model::{Finding, Severity};
@@ -88,7 +88,9 @@ pub fn exit(outcome: &UpOutcome) -> Exit {
 }
 
 fn unreachable(outcome: &UpOutcome) -> bool {
-    outcome.facts.hosts.values().any(|host| matches!(host, HostState::Unreachable { .. }))
+    outcome.facts.hosts.iter().any(|(name, host)| {
+        matches!(host, HostState::Unreachable { .. }) && !outcome.facts.without.contains(name)
+    })
 }
 
 fn word(result: UpResult) -> &'static str {
@@ -104,7 +106,10 @@ fn word(result: UpResult) -> &'static str {
 /// The outcome for people, ending with a line end.
 pub fn outcome_view(site: &Site, outcome: &UpOutcome, took: &str, canvas: &Canvas) -> String {
     let cluster = canvas.paint(Tone::Strong, &site.inventory.cluster);
-    let changed = format!("{} changed something", count(outcome.changed, "step"));
+    let changed = match outcome.changed {
+        0 => "nothing was changed".to_owned(),
+        steps => format!("{} changed something", count(steps, "step")),
+    };
     let again = format!("`kuboard-ha up {}`", site.name);
     match outcome.result {
         UpResult::Unchanged => {
@@ -116,7 +121,8 @@ pub fn outcome_view(site: &Site, outcome: &UpOutcome, took: &str, canvas: &Canva
         }
         UpResult::Converged => {
             let done = canvas.paint(Tone::Good, "stands");
-            format!("{cluster} {done}: {} ({changed}, {took})\n{}", what_stands(site), next_steps(site))
+            let first = format!("{cluster} {done}: {} ({changed}, {took})", what_stands(site));
+            format!("{}\n{}", wrap(&first, canvas.width).join("\n"), next_steps(site))
         }
         UpResult::Blocked => {
             let grave: Vec<Finding> = outcome
@@ -126,19 +132,18 @@ pub fn outcome_view(site: &Site, outcome: &UpOutcome, took: &str, canvas: &Canva
                 .filter(|finding| finding.severity <= Severity::Unknown)
                 .cloned()
                 .collect();
-            let so_far = if outcome.changed == 0 { "nothing was changed".to_owned() } else { changed };
             format!(
-                "{}{cluster}: {}; {so_far}\n",
+                "{}{cluster}: {}; {changed}\n",
                 findings_view(&grave, canvas),
                 canvas.paint(Tone::Bad, "blocked")
             )
         }
         UpResult::Declined => format!("{cluster}: not agreed to; nothing further was changed\n"),
         UpResult::Interrupted => {
-            format!(
-                "{cluster}: {}; {changed}, no step was left half done. {again} continues.\n",
-                canvas.paint(Tone::Warn, "interrupted")
-            )
+            let word = canvas.paint(Tone::Warn, "interrupted");
+            let line =
+                format!("{cluster}: {word}; {changed}, no step was left half done. {again} continues.");
+            format!("{}\n", wrap(&line, canvas.width).join("\n"))
         }
         UpResult::Failed => failed(site, outcome, canvas, &changed, &again),
         UpResult::NotConverged => not_converged(site, outcome, canvas, &changed),
@@ -216,4 +221,109 @@ fn next_steps(site: &Site) -> String {
         "  open     {}\n  sign in  as admin; {password}\n  look     kuboard-ha status {}\n",
         inventory.kuboard.url, site.name
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::output::sample_plans::{blocked, rolling};
+    use crate::cli::secrets::Secrets;
+    use crate::plan::model::Planning;
+    use crate::status::sample::{cut, host, manual, well};
+
+    fn site() -> Site {
+        Site {
+            inventory: manual(),
+            name: "inventory.yaml".into(),
+            advice: Vec::new(),
+            secrets: Secrets::default(),
+        }
+    }
+
+    fn outcome(result: UpResult, changed: usize, planning: Planning) -> UpOutcome {
+        let facts = well(&manual());
+        UpOutcome { result, changed, rounds: 2, failures: Vec::new(), planning, facts }
+    }
+
+    fn shown(outcome: &UpOutcome) -> String {
+        outcome_view(&site(), outcome, "41 s", &Canvas { width: 80, colour: false })
+    }
+
+    #[test]
+    fn a_run_that_changed_nothing_says_so_in_one_line() {
+        let outcome = outcome(UpResult::Unchanged, 0, Planning::default());
+        assert_eq!(shown(&outcome).lines().count(), 1);
+        insta::assert_snapshot!(shown(&outcome), @r#"
+        kuboard: nothing changed, all 8 hosts are as the inventory asks (41 s)
+        "#);
+    }
+
+    #[test]
+    fn a_run_that_built_says_what_stands_and_how_to_sign_in() {
+        insta::assert_snapshot!(shown(&outcome(UpResult::Converged, 83, Planning::default())), @r#"
+        kuboard stands: 3 etcd members, QuestDB, 2 Kuboard replicas behind 10.99.16.20
+        (83 steps changed something, 41 s)
+          open     http://10.99.16.20
+          sign in  as admin; root on kuboard-1 reads the first password in
+                   /var/lib/kuboard-ha/kuboard/secrets/admin-password
+          look     kuboard-ha status inventory.yaml
+        "#);
+    }
+
+    #[test]
+    fn a_run_that_was_stopped_says_how_to_go_on() {
+        insta::assert_snapshot!(shown(&outcome(UpResult::Interrupted, 12, rolling())), @r#"
+        kuboard: interrupted; 12 steps changed something, no step was left half done.
+        `kuboard-ha up inventory.yaml` continues.
+        "#);
+        insta::assert_snapshot!(shown(&outcome(UpResult::Blocked, 0, blocked())), @r#"
+        blocked  etcd3: /var/lib/etcd holds the data of another cluster (id 9c2f).
+                 Starting on it would mix two clusters. [etcd.foreign-data]
+                 hint: if nobody needs it, move it aside on etcd3:
+                         mv /var/lib/etcd/member /var/lib/etcd-member.aside
+        kuboard: blocked; nothing was changed
+        "#);
+        insta::assert_snapshot!(shown(&outcome(UpResult::NotConverged, 3, rolling())), @r#"
+        kuboard: still different after 2 rounds; 3 steps changed something
+          etcd2: write /etc/etcd.env (ETCD_SNAPSHOT_COUNT 10000 -> 50000)
+          etcd2: restart etcd.service (so that it takes the new setting)
+          etcd3: write /etc/etcd.env (ETCD_SNAPSHOT_COUNT 10000 -> 50000)
+          etcd3: restart etcd.service (so that it takes the new setting)
+          etcd1: write /etc/etcd.env (ETCD_SNAPSHOT_COUNT 10000 -> 50000)
+          etcd1: restart etcd.service (so that it takes the new setting)
+        Something else may be changing these hosts. `kuboard-ha plan inventory.yaml` shows all of it.
+        "#);
+    }
+
+    #[test]
+    fn a_failure_shows_its_evidence_and_the_way_on() {
+        let failure = Failure {
+            host: host("etcd3"),
+            job: "etcd.start@etcd3".into(),
+            step: "start etcd.service".into(),
+            error: "exit 1".into(),
+            evidence: vec![
+                "etcd[812]: bind: address\x1b already in use".into(),
+                "2379 is held by nginx (812)".into(),
+            ],
+        };
+        let outcome = UpOutcome { failures: vec![failure], ..outcome(UpResult::Failed, 40, rolling()) };
+        insta::assert_snapshot!(shown(&outcome), @r#"
+        kuboard: failed at 1 step; 40 steps changed something
+          etcd3: start etcd.service: exit 1
+            | etcd[812]: bind: address\x1b already in use
+            | 2379 is held by nginx (812)
+        What was done stays. When the cause is gone, `kuboard-ha up inventory.yaml` continues.
+        "#);
+        assert_eq!(exit(&outcome), Exit::ApplyFailed);
+    }
+
+    #[test]
+    fn a_host_left_out_on_purpose_is_not_unreachable() {
+        let mut outcome = outcome(UpResult::Blocked, 0, blocked());
+        cut(&mut outcome.facts, &["lb-2"]);
+        assert_eq!(exit(&outcome), Exit::Unreachable);
+        outcome.facts.without.insert(host("lb-2"));
+        assert_eq!(exit(&outcome), Exit::Blocked);
+    }
 }

@@ -160,11 +160,13 @@ fn memory_is_held_against_the_heap() {
     assert_eq!(changed("etcd1", |seen| seen.system.memory = 0), Vec::<String>::new());
 }
 
+/// Host, change of each of its file systems, what is said.
+type DiskCase<'t> = (&'t str, &'t dyn Fn(&mut Mount), &'t [&'t str]);
+
 #[test]
 fn disks() {
     let all = |seen: &mut HostFacts, change: &dyn Fn(&mut Mount)| seen.mounts.values_mut().for_each(change);
-    type Case<'t> = (&'t str, &'t dyn Fn(&mut Mount), &'t [&'t str]);
-    let cases: [Case<'_>; 9] = [
+    let cases: [DiskCase<'_>; 9] = [
         ("etcd1", &|mount| mount.free = 100 << 20, &["Blocked disk.full etcd1"]),
         ("etcd1", &|mount| mount.free = 5 << 30, &["Warning disk.low etcd1"]),
         ("lb-1", &|mount| mount.free = 1 << 30, &[]),

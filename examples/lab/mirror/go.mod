@@ -1,0 +1,3 @@
+module kuboard-ha.invalid/mirror
+
+go 1.19

@@ -1,0 +1,3 @@
+module kuboard-ha.invalid/standin
+
+go 1.19

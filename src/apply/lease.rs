@@ -1,0 +1,111 @@
+//! The leases of all hosts, taken before the first change.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+
+use crate::event::{Event, EventSink};
+use crate::host::HostError;
+use crate::host::cancel::Cancel;
+use crate::host::session::{Holder, Lease, Session};
+use crate::resource::HostName;
+
+/// Why not every lease could be taken. Close or drop all sessions: that gives back those that were.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum LeaseError {
+    /// Another run works there.
+    #[error("{host} is locked by run {}, which is at {}", holder.run, holder.step)]
+    Locked {
+        /// Where.
+        host: HostName,
+        /// Who.
+        holder: Holder,
+    },
+    /// The host could not be asked.
+    #[error("the lease of {host} could not be taken")]
+    Host {
+        /// Where.
+        host: HostName,
+        /// Why.
+        source: HostError,
+    },
+    /// A wish to stop came first.
+    #[error("asked to stop while waiting for the lease of {host}")]
+    Cancelled {
+        /// Where it waited.
+        host: HostName,
+    },
+}
+
+/// Between questions to a host whose lease is another's.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// A shell between two jobs belongs to a run that lives, or to one whose controller is just gone.
+const BETWEEN_JOBS: Duration = Duration::from_secs(5);
+
+/// Beyond a step's own limit: it is killed, and what it started.
+const SLACK: Duration = Duration::from_secs(10);
+
+/// Takes the leases of all hosts: the first by name alone, then the rest at once, so of two runs over the same hosts one
+/// goes on. `true` where another run had one since the last look: what was seen may no longer be so.
+pub async fn lease(
+    sessions: &mut BTreeMap<HostName, Session>,
+    sink: &dyn EventSink,
+    cancel: &Cancel,
+) -> Result<bool, LeaseError> {
+    let mut stale = false;
+    let mut all = sessions.values_mut();
+    if let Some(first) = all.next() {
+        stale |= one(first, sink, cancel).await?;
+    }
+    for answer in join_all(all.map(|session| one(session, sink, cancel))).await {
+        stale |= answer?;
+    }
+    Ok(stale)
+}
+
+/// Takes one lease. A step of a run that is gone is waited for: the same step shows all the time, and ends at its
+/// limit. Another step shows that the run lives.
+async fn one(session: &mut Session, sink: &dyn EventSink, cancel: &Cancel) -> Result<bool, LeaseError> {
+    let host = session.host().clone();
+    let mut awaited: Option<(Holder, Instant)> = None;
+    loop {
+        let answer =
+            session.lease().await.map_err(|source| LeaseError::Host { host: host.clone(), source })?;
+        let holder = match answer {
+            Lease::Leased { stale } => return Ok(stale || awaited.is_some()),
+            Lease::Busy(holder) => holder,
+        };
+        let since = match &awaited {
+            Some((first, since)) if *first == holder => *since,
+            Some((first, _)) if first.run != session.run() && !first.run.is_empty() => {
+                return Err(LeaseError::Locked { host, holder });
+            }
+            _ => {
+                sink.emit(Event::LeaseAwaited { host: host.clone(), holder: describe(&holder) });
+                Instant::now()
+            }
+        };
+        let patience = match holder.step.as_str() {
+            "" | "-" => BETWEEN_JOBS,
+            _ => Duration::from_secs(holder.limit) + SLACK,
+        };
+        if since.elapsed() > patience {
+            return Err(LeaseError::Locked { host, holder });
+        }
+        awaited = Some((holder, since));
+        tokio::select! {
+            () = tokio::time::sleep(PAUSE) => {}
+            () = cancel.cancelled() => return Err(LeaseError::Cancelled { host }),
+        }
+    }
+}
+
+fn describe(holder: &Holder) -> String {
+    match (holder.run.as_str(), holder.step.as_str()) {
+        ("", _) => "another run".to_owned(),
+        (run, "" | "-") => format!("run {run}"),
+        (run, step) => format!("run {run}, at {step}, at most {} s", holder.limit),
+    }
+}

@@ -1,0 +1,412 @@
+//! The walk through a plan: jobs begin as soon as what they come after is done, one in the shell of a host at a time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use futures::future::BoxFuture;
+use futures::stream::{FuturesUnordered, StreamExt};
+use tokio::sync::Semaphore;
+
+use super::board::Board;
+use super::segment::{self, Segment};
+use super::stage::{self, Lost};
+use super::tell::{self, Teller};
+use super::wait::{self, NOT_YET};
+use super::{ArtifactSource, Cause, Fenced, Outcome};
+use crate::event::{Event, EventSink, Silent};
+use crate::host::cancel::Cancel;
+use crate::host::fleet::Fleet;
+use crate::host::session::{JobEnd, Session};
+use crate::host::{HostError, HostErrorKind};
+use crate::inventory::model::Transfer;
+use crate::plan::model::{Action, Plan};
+use crate::plan::script::{JobScript, script};
+use crate::resource::HostName;
+use crate::secret::{Secret, SecretId};
+
+/// How long a host asks by itself before it reports, and how long where other work of the host may come up.
+const SLICE: Duration = Duration::from_secs(2);
+const SHORT_SLICE: Duration = Duration::from_millis(500);
+
+/// What carrying a plan out needs.
+pub struct Means<'a> {
+    /// For sessions beside the shells.
+    pub fleet: &'a Fleet,
+    /// How archives reach the hosts.
+    pub transfer: Transfer,
+    /// Where archives come from.
+    pub artifacts: &'a dyn ArtifactSource,
+    /// The secrets that the user supplied.
+    pub secrets: &'a BTreeMap<SecretId, Secret<String>>,
+    /// Uploads at once.
+    pub uploads: &'a Semaphore,
+    /// Where events go.
+    pub sink: &'a dyn EventSink,
+    /// The wish to stop.
+    pub cancel: &'a Cancel,
+}
+
+/// Carries a plan out over leased sessions. Those that are still good are left in `sessions`.
+pub async fn apply(plan: &Plan, sessions: &mut BTreeMap<HostName, Session>, means: &Means<'_>) -> Outcome {
+    let scripts: Vec<_> = plan.jobs.iter().map(|job| script(job, means.transfer)).collect();
+    let mut run = Run {
+        means,
+        scripts: &scripts,
+        board: Board::new(plan),
+        idle: std::mem::take(sessions),
+        values: BTreeMap::new(),
+        outcome: Outcome::default(),
+    };
+    let mut work = FuturesUnordered::new();
+    loop {
+        if run.outcome.fenced.is_empty() && !means.cancel.is_cancelled() {
+            run.begin(&mut work);
+        }
+        // Everything under way hears a wish to stop by itself, and ends in a known state.
+        match work.next().await {
+            Some(done) => run.settle(done),
+            None => break,
+        }
+    }
+    drop(work);
+    run.end(sessions)
+}
+
+struct Run<'a> {
+    means: &'a Means<'a>,
+    scripts: &'a [JobScript],
+    board: Board<'a>,
+    idle: BTreeMap<HostName, Session>,
+    /// Secrets read on hosts: being read, or read.
+    values: BTreeMap<(HostName, SecretId), Option<Result<Secret<String>, String>>>,
+    outcome: Outcome,
+}
+
+/// What ended.
+enum Done {
+    /// A script in a host's shell, with the number of steps that changed something.
+    Shell {
+        job: usize,
+        segment: Segment,
+        session: Session,
+        result: Result<JobEnd, HostError>,
+        changed: usize,
+    },
+    /// Bringing an archive to a host; `None` where it was asked to stop.
+    Stage { job: usize, step: usize, begun: Instant, result: Option<Result<(), Lost>> },
+    /// Reading a secret on a host.
+    Value { from: HostName, id: SecretId, result: Result<Option<Secret<String>>, HostError> },
+}
+
+type Work<'a> = FuturesUnordered<BoxFuture<'a, Done>>;
+
+impl<'a> Run<'a> {
+    /// Begins all that can be begun now.
+    fn begin(&mut self, work: &mut Work<'a>) {
+        let stages: Vec<_> =
+            self.board.ready().filter(|(_, next)| matches!(next, Segment::Stage(_))).collect();
+        for (job, segment) in stages {
+            if let Segment::Stage(step) = segment {
+                self.begin_stage(job, step, work);
+            }
+        }
+        let mut held = BTreeSet::new();
+        let shells: Vec<_> = self.board.ready().collect();
+        for (job, segment) in shells {
+            if let Segment::Shell(steps) = segment
+                && !self.has_secrets(job, steps, work)
+            {
+                held.insert(job);
+            }
+        }
+        let hosts: Vec<_> = self.idle.keys().cloned().collect();
+        for host in hosts {
+            if let Some((job, segment)) = self.board.for_shell(&host, |job| held.contains(&job))
+                && let Some(session) = self.idle.remove(&host)
+            {
+                self.begin_shell(job, segment, session, work);
+            }
+        }
+    }
+
+    fn begin_shell(&mut self, job: usize, segment: Segment, mut session: Session, work: &mut Work<'a>) {
+        self.take(job);
+        let (what, means) = (self.board.job(job), self.means);
+        let guards = !self.board.is_guarded(job);
+        let (script, first) = match &segment {
+            Segment::Guards | Segment::Stage(_) => (segment::cut(&self.scripts[job], 0..0, true), 0),
+            Segment::Shell(steps) => (segment::cut(&self.scripts[job], steps.clone(), guards), steps.start),
+            Segment::Wait(step) => {
+                let (_, new) = self.board.waiting(job);
+                if new {
+                    tell::begin(what, *step, means.sink);
+                }
+                let longest = if self.board.has_more(job) { SHORT_SLICE } else { SLICE };
+                let slice = self.board.patience(job).min(longest);
+                (wait::slice(&self.scripts[job], *step, slice), *step)
+            }
+        };
+        let values = match &segment {
+            Segment::Shell(steps) => self.values(job, steps.clone()),
+            _ => Vec::new(),
+        };
+        work.push(Box::pin(async move {
+            let mut teller = Teller::new(what, means.sink, first);
+            let waits = matches!(segment, Segment::Wait(_));
+            let result = async {
+                for (id, value) in &values {
+                    session.put_secret(id, value).await?;
+                }
+                let mut tell = |frame: &_| {
+                    if !waits {
+                        teller.frame(frame)
+                    }
+                };
+                session.job(&script, means.cancel, &mut tell).await
+            }
+            .await;
+            let changed = teller.changed;
+            Done::Shell { job, segment, session, result, changed }
+        }));
+    }
+
+    fn begin_stage(&mut self, job: usize, step: usize, work: &mut Work<'a>) {
+        let (what, means, script) = (self.board.job(job), self.means, &self.scripts[job].steps[step]);
+        let Action::Stage { artifact } = &what.steps[step].action else { return };
+        self.take(job);
+        tell::begin(what, step, means.sink);
+        work.push(Box::pin(async move {
+            let begun = Instant::now();
+            let limit = what.steps[step].limit;
+            let result = tokio::select! {
+                result = tokio::time::timeout(limit, stage::stage(artifact, &what.host, script, means)) => {
+                    Some(result.unwrap_or_else(|_| Err(Lost {
+                        error: format!("not there after {} s", limit.as_secs()),
+                        output: String::new(),
+                        cause: Cause::TimedOut,
+                    })))
+                }
+                () = means.cancel.cancelled() => None,
+            };
+            Done::Stage { job, step, begun, result }
+        }));
+    }
+
+    fn take(&mut self, job: usize) {
+        if self.board.take(job) {
+            let what = self.board.job(job);
+            self.means.sink.emit(Event::JobStarted {
+                job: what.id.to_string(),
+                stage: what.stage.0.clone(),
+                host: what.host.clone(),
+            });
+        }
+    }
+
+    /// Whether every secret that the steps need was read; begins to read those that were not.
+    fn has_secrets(&mut self, job: usize, steps: std::ops::Range<usize>, work: &mut Work<'a>) -> bool {
+        let (what, means) = (self.board.job(job), self.means);
+        let mut all = true;
+        for (id, from) in segment::secrets(&what.steps[steps]) {
+            let Some(from) = from else { continue };
+            let value = self.values.entry((from.clone(), id.clone()));
+            all &= matches!(value, std::collections::btree_map::Entry::Occupied(ref entry) if entry.get().is_some());
+            value.or_insert_with(|| {
+                // Over a session of its own: the shell there may be busy for minutes.
+                let (from, id) = (from.clone(), id.clone());
+                work.push(Box::pin(async move {
+                    let result = async {
+                        let mut session = means.fleet.open(&from, &Silent).await?;
+                        let value = session.read_secret(&id).await?;
+                        session.close().await.map(|()| value)
+                    }
+                    .await;
+                    Done::Value { from, id, result }
+                }));
+                None
+            });
+        }
+        all
+    }
+
+    /// The values that go ahead of steps; a missing one lets its own step say so.
+    fn values(&self, job: usize, steps: std::ops::Range<usize>) -> Vec<(SecretId, Secret<String>)> {
+        let wanted = segment::secrets(&self.board.job(job).steps[steps]);
+        let value = |(id, from): (&SecretId, Option<&HostName>)| match from {
+            None => Some((id.clone(), self.means.secrets.get(id)?.clone())),
+            Some(from) => match self.values.get(&(from.clone(), id.clone()))? {
+                Some(Ok(value)) => Some((id.clone(), value.clone())),
+                _ => None,
+            },
+        };
+        wanted.filter_map(value).collect()
+    }
+
+    fn settle(&mut self, done: Done) {
+        match done {
+            Done::Shell { job, segment, session, result, changed } => {
+                self.outcome.changed += changed;
+                let host = self.board.job(job).host.clone();
+                match result {
+                    // Asked to stop, that shell has ended.
+                    Ok(end) if !self.means.cancel.is_cancelled() => {
+                        self.idle.insert(host, session);
+                        self.settle_shell(job, &segment, end);
+                    }
+                    Ok(end) => self.settle_shell(job, &segment, end),
+                    Err(error) => self.settle_lost(job, &segment, error),
+                }
+            }
+            Done::Stage { job, step, begun, result } => match result {
+                Some(Ok(())) => {
+                    self.outcome.changed += 1;
+                    tell::finish(self.board.job(job), step, true, begun.elapsed(), self.means.sink);
+                    self.advance(job, step + 1);
+                }
+                Some(Err(lost)) => match lost.cause {
+                    Cause::Host(error) if error.kind.is_retryable() => self.disconnected(job, error),
+                    cause => self.failed(job, step, lost.error, &lost.output, cause),
+                },
+                None => self.board.give_up(job),
+            },
+            Done::Value { from, id, result } => {
+                let value = match result {
+                    Ok(Some(value)) => Ok(value),
+                    Ok(None) => Err(format!("{from} has no secret {id}")),
+                    Err(error) => Err(error.message),
+                };
+                self.values.insert((from, id), Some(value));
+            }
+        }
+    }
+
+    fn settle_shell(&mut self, job: usize, segment: &Segment, end: JobEnd) {
+        let what = self.board.job(job);
+        match (segment, end) {
+            (_, JobEnd::Stopped { .. }) => self.board.give_up(job),
+            (_, JobEnd::Fenced { guard, .. }) => {
+                let (host, id) = (what.host.clone(), what.id.clone());
+                self.means.sink.emit(Event::JobFenced {
+                    job: id.to_string(),
+                    host: host.clone(),
+                    guard: guard.clone(),
+                });
+                self.outcome.fenced.push(Fenced { host, job: id, guard });
+                self.board.give_up(job);
+            }
+            (Segment::Wait(step), JobEnd::Done) => {
+                let elapsed = self.board.waiting(job).0.since.elapsed();
+                tell::finish(what, *step, false, elapsed, self.means.sink);
+                self.advance(job, step + 1);
+            }
+            (Segment::Wait(step), JobEnd::Failed { rc: NOT_YET | 124, output, .. }) => {
+                self.settle_wait(job, *step, &output);
+            }
+            (Segment::Shell(steps), JobEnd::Done) => self.advance(job, steps.end),
+            (Segment::Guards | Segment::Stage(_), JobEnd::Done) => self.advance(job, 0),
+            (Segment::Wait(step), JobEnd::Failed { rc, output, .. }) => self.status(job, *step, rc, &output),
+            (Segment::Shell(steps), JobEnd::Failed { step, rc, output }) => {
+                self.status(job, steps.start + step, rc, &output);
+            }
+            (Segment::Guards | Segment::Stage(_), JobEnd::Failed { step, rc, output }) => {
+                self.status(job, step, rc, &output);
+            }
+        }
+    }
+
+    fn settle_wait(&mut self, job: usize, step: usize, output: &str) {
+        let what = self.board.job(job);
+        let seen = wait::seen(output);
+        let patience = self.board.patience(job);
+        if self.board.wait_on(job, seen) && !patience.is_zero() {
+            self.means.sink.emit(Event::StepWaiting {
+                job: what.id.to_string(),
+                step,
+                host: what.host.clone(),
+                seen: seen.to_owned(),
+            });
+        }
+        if patience.is_zero() {
+            let seconds = what.steps[step].limit.as_secs();
+            let error = match seen {
+                "" => format!("it did not come about within {seconds} s"),
+                seen => format!("it did not come about within {seconds} s: {seen}"),
+            };
+            self.failed(job, step, error, output, Cause::TimedOut);
+        }
+    }
+
+    fn settle_lost(&mut self, job: usize, segment: &Segment, error: HostError) {
+        if matches!(error.kind, HostErrorKind::Disconnected | HostErrorKind::Unreachable) {
+            self.disconnected(job, error);
+        } else {
+            let step = match segment {
+                Segment::Guards => 0,
+                Segment::Stage(step) | Segment::Wait(step) => *step,
+                Segment::Shell(steps) => steps.start,
+            };
+            self.failed(job, step, error.message.clone(), "", Cause::Host(error));
+        }
+    }
+
+    /// The connection ended in the middle of a job: nobody knows how far it came.
+    fn disconnected(&mut self, job: usize, error: HostError) {
+        let host = self.board.job(job).host.clone();
+        self.means.sink.emit(Event::HostUnreachable {
+            host: host.clone(),
+            error: error.message.clone(),
+            retrying: false,
+        });
+        self.outcome.disconnected.insert(host, error);
+        self.board.give_up(job);
+    }
+
+    fn advance(&mut self, job: usize, step: usize) {
+        if self.board.advance(job, step) {
+            let what = self.board.job(job);
+            self.means.sink.emit(Event::JobFinished { job: what.id.to_string(), host: what.host.clone() });
+        }
+    }
+
+    fn status(&mut self, job: usize, step: usize, rc: i32, output: &str) {
+        let what = self.board.job(job);
+        let (error, cause) = tell::reason(rc, output, what.steps[step].limit);
+        match self.missing(job, step) {
+            Some(why) => self.failed(job, step, why, output, Cause::Secret),
+            None => self.failed(job, step, error, output, cause),
+        }
+    }
+
+    /// Why the value that a step needs was not sent.
+    fn missing(&self, job: usize, step: usize) -> Option<String> {
+        let (id, from) = segment::secrets(&self.board.job(job).steps[step..=step]).next()?;
+        match from {
+            None if self.means.secrets.contains_key(id) => None,
+            None => Some(format!("no value was given for the secret {id}")),
+            Some(from) => match self.values.get(&(from.clone(), id.clone()))? {
+                Some(Err(why)) => Some(why.clone()),
+                _ => None,
+            },
+        }
+    }
+
+    fn failed(&mut self, job: usize, step: usize, error: String, output: &str, cause: Cause) {
+        let failure = tell::fail(self.board.job(job), step, error, output, cause, self.means.sink);
+        self.outcome.failed.extend(failure);
+        self.board.give_up(job);
+    }
+
+    fn end(mut self, sessions: &mut BTreeMap<HostName, Session>) -> Outcome {
+        // A job whose host has no shell cannot even begin.
+        for host in self.board.hosts() {
+            if !self.idle.contains_key(host) && !self.means.cancel.is_cancelled() {
+                let message = format!("{host}: there is no connection");
+                let error = HostError::new(HostErrorKind::Disconnected, message);
+                self.outcome.disconnected.entry(host.clone()).or_insert(error);
+            }
+        }
+        self.outcome.interrupted = self.means.cancel.is_cancelled() && !self.board.is_whole();
+        *sessions = self.idle;
+        self.outcome
+    }
+}
