@@ -246,8 +246,9 @@ impl Lab {
     /// What the hosts have to say about a failure: failed units and the last lines of their journals.
     pub fn evidence(&self) -> String {
         let script = "systemctl --failed --no-legend --plain; \
-                      journalctl --no-pager -o short-iso -n 400 2>&1 | \
-                      grep -vE 'sshd|pam_unix|\\\"level\\\":\\\"info\\\"|session-|Keepalived_vrrp.*(Entering|Receive)' | tail -n 25";
+             journalctl --no-pager -o short-iso --since -5min -u etcd -u questdb -u docker -u haproxy -u keepalived -u kuboard-boot 2>&1 \
+             | grep -vE 'level=info|\"level\":\"info\"' | cut -c 1-300 | tail -n 12; \
+             ! systemctl -q is-active docker || docker logs --tail 4 kuboard 2>&1";
         let mut text = String::new();
         for host in self.hosts.keys() {
             let said = self.try_exec(host, script).unwrap_or_else(|why| why);
