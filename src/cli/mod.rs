@@ -5,6 +5,7 @@ pub mod converge;
 pub mod engine;
 pub mod error;
 pub mod exit;
+pub mod hosts;
 pub mod output;
 pub mod secrets;
 pub mod signals;

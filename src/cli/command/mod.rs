@@ -12,9 +12,10 @@ use clap::{Args, Subcommand};
 
 use crate::cli::Global;
 use crate::cli::converge::World as _;
-use crate::cli::engine::{self, Cancel, Hosts, Means};
+use crate::cli::engine::{self, Cancel};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
+use crate::cli::hosts::{Hosts, Means};
 use crate::cli::output::console::Console;
 use crate::cli::signals;
 use crate::cli::site::Site;

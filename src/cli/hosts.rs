@@ -1,0 +1,273 @@
+//! The hosts of a site as the commands use them: looked at, planned for, changed.
+
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher as _, RandomState};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use futures::{StreamExt as _, stream};
+use tokio::sync::Semaphore;
+
+use crate::apply::{self, ArtifactSource, Cause, LeaseError, lease};
+use crate::artifact::{self, Cache, Limits};
+use crate::cli::converge::{Applied, End, Failure, World};
+use crate::cli::engine::planning;
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::site::Site;
+use crate::event::{Event, EventSink};
+use crate::facts::gather::gather;
+use crate::facts::{Facts, HostState};
+use crate::host::cancel::Cancel;
+use crate::host::fleet::Fleet;
+use crate::host::session::{Session, SessionOptions, Sudo};
+use crate::host::ssh::{Bastions, Ssh};
+use crate::host::{Host, HostError};
+use crate::plan::model::{Plan, Planning};
+use crate::plan::script::RUNTIME;
+use crate::resource::{Artifact, HostName};
+
+/// Uploads at once; more would only share the same line.
+const UPLOADS: usize = 8;
+
+/// How the hosts are used.
+#[derive(Clone)]
+pub struct Means {
+    /// Hosts at once.
+    pub parallel: usize,
+    /// Hosts that are left out.
+    pub without: Vec<HostName>,
+    /// The wish to stop.
+    pub cancel: Cancel,
+    /// How long a look at one host may take; what takes longer counts as not reachable.
+    pub patience: Option<Duration>,
+    /// Where events go.
+    pub events: Arc<dyn EventSink>,
+}
+
+/// The hosts of a site, as every command that looks at them uses them.
+pub struct Hosts<'a> {
+    site: &'a Site,
+    means: Means,
+    fleet: Fleet,
+    sessions: BTreeMap<HostName, Session>,
+}
+
+impl<'a> Hosts<'a> {
+    /// Nothing is connected yet.
+    pub fn new(site: &'a Site, means: Means) -> Self {
+        let run = run_name();
+        let bastions = Bastions::default();
+        let members = site
+            .inventory
+            .hosts
+            .iter()
+            .filter(|(name, _)| !means.without.contains(name))
+            .map(|(name, host)| {
+                let login = site.secrets.logins.get(name).cloned().unwrap_or_default();
+                let options = SessionOptions {
+                    sudo: (host.ssh.user.as_deref().is_some_and(|user| user != "root"))
+                        .then_some(Sudo { password: login.sudo_password }),
+                    ..SessionOptions::new(&site.inventory.cluster, &run, RUNTIME)
+                };
+                let ssh = Ssh::new(name.clone(), host.ssh.clone(), login.password, &bastions);
+                (name.clone(), (Arc::new(ssh) as Arc<dyn Host>, options))
+            })
+            .collect();
+        means.events.emit(Event::RunStarted { run, hosts: site.inventory.hosts.keys().cloned().collect() });
+        let fleet = Fleet::new(members, means.parallel);
+        Self { site, means, fleet, sessions: BTreeMap::new() }
+    }
+
+    /// The same as [`Self::see`], within the patience that the command has.
+    async fn see_in_time(&self, name: &HostName, held: Option<Session>) -> Seen {
+        let Some(patience) = self.means.patience else {
+            return self.see(name, held).await;
+        };
+        if let Ok(seen) = tokio::time::timeout(patience, self.see(name, held)).await {
+            return seen;
+        }
+        let why = format!("no answer within {} s", patience.as_secs());
+        let event = Event::HostUnreachable { host: name.clone(), error: why.clone(), retrying: false };
+        self.means.events.emit(event);
+        Seen { session: None, state: HostState::Unreachable { why } }
+    }
+
+    /// Looks at one host over the session that is there, or a new one.
+    async fn see(&self, name: &HostName, held: Option<Session>) -> Seen {
+        let events = self.means.events.as_ref();
+        if let Some(mut session) = held
+            && let Ok(facts) = gather(&mut session, &self.site.inventory).await
+        {
+            events.emit(Event::HostGathered { host: name.clone() });
+            return Seen { session: Some(session), state: HostState::Reached(Box::new(facts)) };
+        }
+        let looked = async {
+            let mut session = self.fleet.open(name, events).await?;
+            let facts = gather(&mut session, &self.site.inventory).await?;
+            Ok::<_, HostError>((session, facts))
+        };
+        match looked.await {
+            Ok((session, facts)) => {
+                events.emit(Event::HostGathered { host: name.clone() });
+                Seen { session: Some(session), state: HostState::Reached(Box::new(facts)) }
+            }
+            Err(error) => Seen { session: None, state: HostState::Unreachable { why: error.message } },
+        }
+    }
+}
+
+/// What a look at one host left.
+struct Seen {
+    session: Option<Session>,
+    state: HostState,
+}
+
+/// Names a run on the hosts: eight hexadecimal digits, drawn at random.
+fn run_name() -> String {
+    let drawn = RandomState::new().hash_one(std::time::SystemTime::now());
+    format!("{:08x}", drawn & 0xffff_ffff)
+}
+
+impl World for Hosts<'_> {
+    async fn look(&mut self) -> Result<Facts, CliError> {
+        let mut held = std::mem::take(&mut self.sessions);
+        let names: Vec<HostName> = self.fleet.names().cloned().collect();
+        let looks = names.into_iter().map(|name| {
+            let session = held.remove(&name);
+            let this = &*self;
+            async move {
+                let seen = this.see_in_time(&name, session).await;
+                (name, seen)
+            }
+        });
+        let looks: Vec<_> = looks.collect();
+        let seen: Vec<_> = stream::iter(looks).buffer_unordered(self.means.parallel).collect().await;
+        let mut facts = Facts {
+            supplied: self.site.secrets.fingerprints(&self.site.inventory.cluster),
+            without: self.means.without.iter().cloned().collect(),
+            ..Facts::default()
+        };
+        for name in &self.means.without {
+            let why = "left out by --without".to_owned();
+            facts.hosts.insert(name.clone(), HostState::Unreachable { why });
+        }
+        for (name, seen) in seen {
+            facts.hosts.insert(name.clone(), seen.state);
+            if let Some(session) = seen.session {
+                self.sessions.insert(name, session);
+            }
+        }
+        Ok(facts)
+    }
+
+    fn plan(&self, facts: &Facts) -> Planning {
+        planning(self.site, facts)
+    }
+
+    async fn apply(&mut self, plan: &Plan) -> Result<Applied, CliError> {
+        let means = self.means.clone();
+        let events = means.events.as_ref();
+        match lease(&mut self.sessions, events, &means.cancel).await {
+            Ok(false) => {}
+            // Another run has been at work since the look that this plan is made from.
+            Ok(true) => return Ok(Applied { end: End::Fenced, ..Applied::default() }),
+            Err(error) => {
+                self.sessions.clear();
+                return not_leased(error);
+            }
+        }
+        let archives = Archives { cache: Cache::new(cache_folder()?) };
+        let outcome = apply::apply(
+            plan,
+            &mut self.sessions,
+            &apply::Means {
+                fleet: &self.fleet,
+                transfer: self.site.inventory.transfer,
+                artifacts: &archives,
+                secrets: &self.site.secrets.supplied,
+                uploads: &Semaphore::new(UPLOADS),
+                sink: events,
+                cancel: &means.cancel,
+            },
+        )
+        .await;
+        applied(outcome)
+    }
+}
+
+/// What a lease that could not be had means for the command.
+fn not_leased(error: LeaseError) -> Result<Applied, CliError> {
+    match error {
+        LeaseError::Locked { ref host, .. } => Err(CliError::new(Exit::Locked, error.to_string()).hint(format!(
+            "wait until that run has ended, or see what it does: kuboard-ha status; it works on {host}"
+        ))),
+        LeaseError::Host { host, source } => Err(CliError::host(&host, &source)),
+        LeaseError::Cancelled { .. } => Ok(Applied { end: End::Interrupted, ..Applied::default() }),
+    }
+}
+
+/// What the walk through a plan means for the loop of `up`.
+fn applied(outcome: apply::Outcome) -> Result<Applied, CliError> {
+    let download = outcome.failed.iter().find_map(|failed| match &failed.cause {
+        Cause::Artifact(Some(error)) => Some((failed, error)),
+        _ => None,
+    });
+    if let Some((failed, error)) = download {
+        let text = format!("{} on {} failed", failed.title, failed.host);
+        return Err(CliError::new(Exit::Download, text).because(error).hint(error.hint()));
+    }
+    let end = if !outcome.failed.is_empty() {
+        End::Failed
+    } else if outcome.interrupted {
+        End::Interrupted
+    } else if outcome.is_whole() {
+        End::Done
+    } else {
+        End::Fenced
+    };
+    let failures = outcome.failed.into_iter().map(|failed| Failure {
+        host: failed.host,
+        job: failed.job.to_string(),
+        step: failed.title,
+        error: failed.error,
+        evidence: failed.evidence,
+    });
+    Ok(Applied { changed: outcome.changed, end, failures: failures.collect() })
+}
+
+/// Archives as hosts get them: verified, and looked into so that nothing hostile is unpacked.
+struct Archives {
+    cache: Cache,
+}
+
+impl ArtifactSource for Archives {
+    fn path<'a>(
+        &'a self,
+        artifact: &'a Artifact,
+        sink: &'a dyn EventSink,
+    ) -> BoxFuture<'a, Result<PathBuf, artifact::Error>> {
+        Box::pin(async move {
+            let path = artifact::fetch(artifact, &self.cache, sink).await?;
+            let archive = path.clone();
+            match tokio::task::spawn_blocking(move || artifact::inspect(&archive, Limits::default())).await {
+                Ok(listing) => listing.map(|_| path),
+                Err(_) => Ok(path),
+            }
+        })
+    }
+}
+
+/// Where verified archives are kept on this machine.
+fn cache_folder() -> Result<PathBuf, CliError> {
+    let given = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    given("XDG_CACHE_HOME")
+        .or_else(|| std::env::home_dir().map(|home| home.join(".cache")))
+        .map(|folder| folder.join("kuboard-ha").join("artifacts"))
+        .ok_or_else(|| {
+            CliError::new(Exit::Unexpected, "there is no folder to keep downloads in")
+                .hint("set HOME or XDG_CACHE_HOME")
+        })
+}
