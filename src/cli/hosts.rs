@@ -201,9 +201,11 @@ impl World for Hosts<'_> {
 /// What a lease that could not be had means for the command.
 fn not_leased(error: LeaseError) -> Result<Applied, CliError> {
     match error {
-        LeaseError::Locked { ref host, .. } => Err(CliError::new(Exit::Locked, error.to_string()).hint(format!(
-            "wait until that run has ended, or see what it does: kuboard-ha status; it works on {host}"
-        ))),
+        LeaseError::Locked { ref host, .. } => {
+            Err(CliError::new(Exit::Locked, error.to_string()).hint(format!(
+                "wait until that run has ended, or see what it does: kuboard-ha status; it works on {host}"
+            )))
+        }
         LeaseError::Host { host, source } => Err(CliError::host(&host, &source)),
         LeaseError::Cancelled { .. } => Ok(Applied { end: End::Interrupted, ..Applied::default() }),
     }

@@ -12,8 +12,8 @@ const MEMBERS: [&str; 5] = ["etcd1", "etcd2", "etcd3", "etcd4", "etcd5"];
 fn five_members_with_sudo_and_tls() {
     let lab = Lab::boot("test-five", "10.99.24", Image::Full, "five", |text| {
         let gone = ["  questdb: ", "  kuboard-1: ", "  kuboard-2: "];
-        let kept = text.lines().filter(|line| !gone.iter().any(|gone| line.starts_with(gone)));
-        let text = kept.map(|line| format!("{line}\n")).collect::<String>();
+        let kept = text.split_inclusive('\n').filter(|line| !gone.iter().any(|gone| line.starts_with(gone)));
+        let text = kept.collect::<String>();
         text.replace("user: root,", "user: ops,")
             .replace("host: questdb", "host: etcd4")
             .replace(

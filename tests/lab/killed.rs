@@ -10,8 +10,8 @@ use crate::seed::Seed;
 use crate::stands::{built, login_works, settled};
 
 const MEMBERS: [&str; 3] = ["node-1", "node-2", "node-3"];
-/// After which part of its frames a run is killed at the latest: early kills and late ones, on fresh hosts each.
-const ROUNDS: [f64; 2] = [0.35, 0.8];
+/// After which percentage of its frames a run is killed at the latest: early kills and late ones, on fresh hosts each.
+const ROUNDS: [usize; 2] = [35, 80];
 const KILLS: usize = 5;
 
 #[test]
@@ -20,27 +20,26 @@ fn killed_runs_behind_a_bastion() {
         text.replace("ssh: { user: root,", "ssh: { user: root, proxy_jump: root@10.99.21.11,")
     });
     let mut course = Course::new(&lab);
-    let mut seed = Seed::drawn("frames at which up is killed");
-    for (round, share) in ROUNDS.into_iter().enumerate() {
+    let mut chance = Seed::drawn("frames at which up is killed");
+    for (round, percent) in ROUNDS.into_iter().enumerate() {
         if round > 0 {
             course.must("the hosts are replaced by fresh ones", Lab::renew);
         }
-        let name =
-            format!("up is killed {KILLS} times within {:.0} % of its frames, then ends", share * 100.0);
-        course.step(&name, |lab| killed(lab, &mut seed, share));
+        let name = format!("up is killed {KILLS} times within {percent} % of its frames, then ends");
+        course.step(&name, |lab| killed(lab, &mut chance, percent));
     }
     course.must("the hosts are replaced by fresh ones, once more", Lab::renew);
-    course.step("a signal ends up between two steps, and up goes on", |lab| interrupted(lab, &mut seed));
+    course.step("a signal ends up between two steps, and up goes on", |lab| interrupted(lab, &mut chance));
     course.step("nothing of a killed run stays on this machine", leftovers);
     course.end();
 }
 
-fn killed(lab: &Lab, seed: &mut Seed, share: f64) {
+fn killed(lab: &Lab, chance: &mut Seed, percent: usize) {
     let etcd = lab.etcd(&MEMBERS);
     let mut kept = Vec::new();
     let mut id = None;
     for kill in 1..=KILLS {
-        let Some((frame, of)) = cut(lab, seed, share, "KILL") else {
+        let Some((frame, of)) = cut(lab, chance, percent, "KILL") else {
             eprintln!("  run {kill} came to its end before it could be killed");
             continue;
         };
@@ -67,9 +66,9 @@ fn killed(lab: &Lab, seed: &mut Seed, share: f64) {
     login_works(&lab.floating(), 80);
 }
 
-fn interrupted(lab: &Lab, seed: &mut Seed) {
+fn interrupted(lab: &Lab, chance: &mut Seed) {
     for signal in ["TERM", "INT"] {
-        let Some((frame, of)) = cut(lab, seed, 0.4, signal) else {
+        let Some((frame, of)) = cut(lab, chance, 40, signal) else {
             panic!("up came to its end before SIG{signal} could be sent");
         };
         eprintln!("  SIG{signal} at frame {frame} of {of}");
@@ -78,14 +77,14 @@ fn interrupted(lab: &Lab, seed: &mut Seed) {
 }
 
 /// Runs `up` and sends it a signal after a number of frames drawn by chance. `None` if it ended before.
-fn cut(lab: &Lab, seed: &mut Seed, share: f64, signal: &str) -> Option<(usize, usize)> {
+fn cut(lab: &Lab, chance: &mut Seed, percent: usize, signal: &str) -> Option<(usize, usize)> {
     let mut up = lab.start(&["up", "-o", "json"]);
     let (mut frames, mut wanted, mut seen) = (0, usize::MAX, 0);
     while let Some(event) = up.next_event() {
         match event["kind"].as_str().unwrap_or_default() {
             "planned" if wanted == usize::MAX => {
                 frames = 2 * usize::try_from(event["steps"].as_u64().unwrap()).unwrap();
-                wanted = 1 + seed.below((frames as f64 * share) as usize);
+                wanted = 1 + chance.below(frames * percent / 100);
             }
             "step-started" | "step-finished" => seen += 1,
             _ => {}

@@ -9,7 +9,7 @@ impl Seed {
     /// From the environment, else from the clock. Told aloud, so that a failure can be repeated.
     pub fn drawn(what: &str) -> Self {
         let given = std::env::var("KUBOARD_HA_SEED").ok().and_then(|text| text.parse().ok());
-        let clock = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64 % 1_000_000;
+        let clock = || u64::from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_micros());
         let seed = given.unwrap_or_else(clock);
         eprintln!("{what}: KUBOARD_HA_SEED={seed}");
         Self(seed)
@@ -23,7 +23,7 @@ impl Seed {
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^= mixed >> 31;
-        (mixed % below.max(1) as u64) as usize
+        usize::try_from(mixed % below.max(1) as u64).unwrap()
     }
 
     /// The same things in another order.

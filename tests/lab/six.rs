@@ -32,7 +32,7 @@ fn two_runs(lab: &Lab) {
     while steps < 3 {
         let event = first.next_event().expect("the first run ended early");
         if event["kind"] == "run-started" {
-            run = event["run"].as_str().unwrap().to_owned();
+            event["run"].as_str().unwrap().clone_into(&mut run);
         }
         steps += usize::from(event["kind"] == "step-finished");
     }

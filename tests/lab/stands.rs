@@ -8,7 +8,7 @@ use crate::lab::Lab;
 use crate::net;
 
 /// A machine of the lab takes seconds to boot, its services some more.
-pub const BOOT: Duration = Duration::from_secs(120);
+pub const BOOT: Duration = Duration::from_mins(2);
 
 /// Whether a status says healthy and nothing else.
 pub fn is_healthy(status: &Value) -> bool {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// No command of this level may take longer.
-const LONGEST: Duration = Duration::from_secs(420);
+const LONGEST: Duration = Duration::from_mins(7);
 
 /// How a command ended.
 #[derive(Clone, Debug)]
