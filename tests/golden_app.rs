@@ -19,13 +19,13 @@ fn manual() -> Inventory {
 /// The file as the plan for bare hosts writes it on `host`, `<ID>` in place of each secret.
 fn written(inventory: &Inventory, host: &str, path: &str) -> String {
     let planning = plan(inventory, &world::bare(inventory));
-    let steps = planning.plan.jobs.iter().filter(|job| job.host.as_str() == host).flat_map(|job| &job.steps);
+    let mut steps =
+        planning.plan.jobs.iter().filter(|job| job.host.as_str() == host).flat_map(|job| &job.steps);
     steps
-        .filter_map(|step| match &step.action {
+        .find_map(|step| match &step.action {
             Action::WriteFile { path: file, content, .. } if file == path => Some(spelled(content)),
             _ => None,
         })
-        .next()
         .unwrap_or_else(|| panic!("{path} is not written on {host}:\n{}", world::listing(&planning)))
 }
 
@@ -40,13 +40,13 @@ fn spelled(content: &Content) -> String {
 
 fn container(inventory: &Inventory, host: &str) -> ContainerSpec {
     let planning = plan(inventory, &world::bare(inventory));
-    let steps = planning.plan.jobs.iter().filter(|job| job.host.as_str() == host).flat_map(|job| &job.steps);
+    let mut steps =
+        planning.plan.jobs.iter().filter(|job| job.host.as_str() == host).flat_map(|job| &job.steps);
     steps
-        .filter_map(|step| match &step.action {
+        .find_map(|step| match &step.action {
             Action::Container(spec) => Some(spec.clone()),
             _ => None,
         })
-        .next()
         .unwrap_or_else(|| panic!("no container on {host}"))
 }
 

@@ -3,6 +3,8 @@
 //! Runs as root. The daemons get users of their own through bind mounts in a mount namespace of theirs, so nothing of
 //! this machine's is changed.
 
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
 mod contract;
 
 use std::net::TcpListener;

@@ -6,6 +6,7 @@ mod run;
 mod segment;
 mod stage;
 mod tell;
+mod values;
 mod wait;
 
 use std::collections::BTreeMap;

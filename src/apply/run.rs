@@ -11,6 +11,7 @@ use super::board::Board;
 use super::segment::{self, Segment};
 use super::stage::{self, Lost};
 use super::tell::{self, Teller};
+use super::values::Values;
 use super::wait::{self, NOT_YET};
 use super::{ArtifactSource, Cause, Fenced, Outcome};
 use crate::event::{Event, EventSink, Silent};
@@ -54,7 +55,7 @@ pub async fn apply(plan: &Plan, sessions: &mut BTreeMap<HostName, Session>, mean
         scripts: &scripts,
         board: Board::new(plan),
         idle: std::mem::take(sessions),
-        values: BTreeMap::new(),
+        values: Values::new(means.secrets),
         outcome: Outcome::default(),
     };
     let mut work = FuturesUnordered::new();
@@ -77,8 +78,7 @@ struct Run<'a> {
     scripts: &'a [JobScript],
     board: Board<'a>,
     idle: BTreeMap<HostName, Session>,
-    /// Secrets read on hosts: being read, or read.
-    values: BTreeMap<(HostName, SecretId), Option<Result<Secret<String>, String>>>,
+    values: Values<'a>,
     outcome: Outcome,
 }
 
@@ -113,9 +113,12 @@ impl<'a> Run<'a> {
         let mut held = BTreeSet::new();
         let shells: Vec<_> = self.board.ready().collect();
         for (job, segment) in shells {
-            if let Segment::Shell(steps) = segment
-                && !self.has_secrets(job, steps, work)
-            {
+            let Segment::Shell(steps) = segment else { continue };
+            let (missing, is_ready) = self.values.ask(&self.board.job(job).steps[steps]);
+            for (from, id) in missing {
+                work.push(Box::pin(read(from, id, self.means)));
+            }
+            if !is_ready {
                 held.insert(job);
             }
         }
@@ -147,7 +150,7 @@ impl<'a> Run<'a> {
             }
         };
         let values = match &segment {
-            Segment::Shell(steps) => self.values(job, steps.clone()),
+            Segment::Shell(steps) => self.values.of(&what.steps[steps.clone()]),
             _ => Vec::new(),
         };
         work.push(Box::pin(async move {
@@ -159,7 +162,7 @@ impl<'a> Run<'a> {
                 }
                 let mut tell = |frame: &_| {
                     if !waits {
-                        teller.frame(frame)
+                        teller.frame(frame);
                     }
                 };
                 session.job(&script, means.cancel, &mut tell).await
@@ -180,11 +183,14 @@ impl<'a> Run<'a> {
             let limit = what.steps[step].limit;
             let result = tokio::select! {
                 result = tokio::time::timeout(limit, stage::stage(artifact, &what.host, script, means)) => {
-                    Some(result.unwrap_or_else(|_| Err(Lost {
-                        error: format!("not there after {} s", limit.as_secs()),
-                        output: String::new(),
-                        cause: Cause::TimedOut,
-                    })))
+                    match result {
+                        Ok(result) => Some(result),
+                        Err(_) => Some(Err(Lost {
+                            error: format!("not there after {} s", limit.as_secs()),
+                            output: String::new(),
+                            cause: Cause::TimedOut,
+                        })),
+                    }
                 }
                 () = means.cancel.cancelled() => None,
             };
@@ -201,45 +207,6 @@ impl<'a> Run<'a> {
                 host: what.host.clone(),
             });
         }
-    }
-
-    /// Whether every secret that the steps need was read; begins to read those that were not.
-    fn has_secrets(&mut self, job: usize, steps: std::ops::Range<usize>, work: &mut Work<'a>) -> bool {
-        let (what, means) = (self.board.job(job), self.means);
-        let mut all = true;
-        for (id, from) in segment::secrets(&what.steps[steps]) {
-            let Some(from) = from else { continue };
-            let value = self.values.entry((from.clone(), id.clone()));
-            all &= matches!(value, std::collections::btree_map::Entry::Occupied(ref entry) if entry.get().is_some());
-            value.or_insert_with(|| {
-                // Over a session of its own: the shell there may be busy for minutes.
-                let (from, id) = (from.clone(), id.clone());
-                work.push(Box::pin(async move {
-                    let result = async {
-                        let mut session = means.fleet.open(&from, &Silent).await?;
-                        let value = session.read_secret(&id).await?;
-                        session.close().await.map(|()| value)
-                    }
-                    .await;
-                    Done::Value { from, id, result }
-                }));
-                None
-            });
-        }
-        all
-    }
-
-    /// The values that go ahead of steps; a missing one lets its own step say so.
-    fn values(&self, job: usize, steps: std::ops::Range<usize>) -> Vec<(SecretId, Secret<String>)> {
-        let wanted = segment::secrets(&self.board.job(job).steps[steps]);
-        let value = |(id, from): (&SecretId, Option<&HostName>)| match from {
-            None => Some((id.clone(), self.means.secrets.get(id)?.clone())),
-            Some(from) => match self.values.get(&(from.clone(), id.clone()))? {
-                Some(Ok(value)) => Some((id.clone(), value.clone())),
-                _ => None,
-            },
-        };
-        wanted.filter_map(value).collect()
     }
 
     fn settle(&mut self, done: Done) {
@@ -269,14 +236,7 @@ impl<'a> Run<'a> {
                 },
                 None => self.board.give_up(job),
             },
-            Done::Value { from, id, result } => {
-                let value = match result {
-                    Ok(Some(value)) => Ok(value),
-                    Ok(None) => Err(format!("{from} has no secret {id}")),
-                    Err(error) => Err(error.message),
-                };
-                self.values.insert((from, id), Some(value));
-            }
+            Done::Value { from, id, result } => self.values.came(from, id, result),
         }
     }
 
@@ -371,22 +331,9 @@ impl<'a> Run<'a> {
     fn status(&mut self, job: usize, step: usize, rc: i32, output: &str) {
         let what = self.board.job(job);
         let (error, cause) = tell::reason(rc, output, what.steps[step].limit);
-        match self.missing(job, step) {
+        match self.values.missing(&what.steps[step]) {
             Some(why) => self.failed(job, step, why, output, Cause::Secret),
             None => self.failed(job, step, error, output, cause),
-        }
-    }
-
-    /// Why the value that a step needs was not sent.
-    fn missing(&self, job: usize, step: usize) -> Option<String> {
-        let (id, from) = segment::secrets(&self.board.job(job).steps[step..=step]).next()?;
-        match from {
-            None if self.means.secrets.contains_key(id) => None,
-            None => Some(format!("no value was given for the secret {id}")),
-            Some(from) => match self.values.get(&(from.clone(), id.clone()))? {
-                Some(Err(why)) => Some(why.clone()),
-                _ => None,
-            },
         }
     }
 
@@ -409,4 +356,15 @@ impl<'a> Run<'a> {
         *sessions = self.idle;
         self.outcome
     }
+}
+
+/// Reads a secret over a session of its own: the shell there may be busy for minutes.
+async fn read(from: HostName, id: SecretId, means: &Means<'_>) -> Done {
+    let result = async {
+        let mut session = means.fleet.open(&from, &Silent).await?;
+        let value = session.read_secret(&id).await?;
+        session.close().await.map(|()| value)
+    }
+    .await;
+    Done::Value { from, id, result }
 }

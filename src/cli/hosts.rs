@@ -68,7 +68,7 @@ impl<'a> Hosts<'a> {
             .map(|(name, host)| {
                 let login = site.secrets.logins.get(name).cloned().unwrap_or_default();
                 let options = SessionOptions {
-                    sudo: (host.ssh.user.as_deref().is_some_and(|user| user != "root"))
+                    sudo: (host.ssh.user.as_deref() != Some("root"))
                         .then_some(Sudo { password: login.sudo_password }),
                     ..SessionOptions::new(&site.inventory.cluster, &run, RUNTIME)
                 };

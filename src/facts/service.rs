@@ -11,7 +11,7 @@ use crate::resource::HostName;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct EtcdFacts {
-    /// Whether `DATA_DIR/member/wal` holds a `*.wal`.
+    /// Whether `DATA_DIR/member/wal` holds a `*.wal`; counts only where `running` is known (one probe tells both).
     pub wal: bool,
     /// Entries of the data directory other than ours (`aside-*`, `lost+found`): `member`, `proxy`, …
     pub entries: Vec<String>,
@@ -27,6 +27,8 @@ pub struct EtcdFacts {
     pub members: Observed<Vec<Member>>,
     /// Active alarms, as `NOSPACE`, from the own loopback.
     pub alarms: Vec<String>,
+    /// What the journal says where the unit does not run well, by name: `amnesiac`, `port-taken`, `disk-full`, …
+    pub complaints: Vec<String>,
 }
 
 /// A live etcd process.

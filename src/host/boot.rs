@@ -1,6 +1,7 @@
 //! From a command line on a host to a shell that says `hello`: the constant bootstrap, sudo and its password.
 
 use std::collections::hash_map::RandomState;
+use std::fmt::Write as _;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -117,11 +118,11 @@ fn program(options: &SessionOptions) -> Result<String, HostError> {
         if !value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte)) {
             return Err(HostError::new(HostErrorKind::Local, format!("{value} cannot name a {name}")));
         }
-        text.push_str(&format!("{name}={}\n", quote(value)));
+        let _ = writeln!(text, "{name}={}", quote(value));
     }
-    text.push_str(&format!("interpreter={}\n", quote(&options.interpreter)));
-    text.push_str(&format!("patience={}\n", options.watchdog.as_secs().max(1)));
-    text.push_str(&format!("runtime={}\n{SHELL}{END}", quote(&options.runtime)));
+    let _ = writeln!(text, "interpreter={}", quote(&options.interpreter));
+    let _ = writeln!(text, "patience={}", options.watchdog.as_secs().max(1));
+    let _ = write!(text, "runtime={}\n{SHELL}{END}", quote(&options.runtime));
     Ok(text)
 }
 

@@ -1,11 +1,13 @@
 //! Hosts as processes that can be started on them, and the resident shell that speaks through one.
 
+mod answer;
 mod boot;
 pub mod cancel;
 pub mod fake;
 pub mod fleet;
 mod frame;
 pub mod local;
+mod options;
 pub mod session;
 pub mod ssh;
 

@@ -1,17 +1,20 @@
 //! A session: one resident shell on a host, one request at a time, and what each of them comes to.
 
+use std::fmt::Write as _;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::task::JoinHandle;
 
+pub use super::answer::{Clock, Holder, JobEnd, Lease, Look};
 use super::boot::{self, Booted, END, Stderr, last_lines};
 use super::cancel::Cancel;
 pub use super::frame::Frame;
 use super::frame::Frames;
+pub use super::options::{SessionOptions, Sudo};
 use super::{Host, HostError, HostErrorKind};
 use crate::plan::script::{JobScript, quote};
 use crate::resource::{HostName, Sha256Digest};
@@ -28,143 +31,6 @@ const GRACE: Duration = Duration::from_secs(20);
 
 /// An idle shell that holds the lease is told this often that we are still here.
 const PING: Duration = Duration::from_secs(5);
-
-/// How to become root where the login is not.
-#[derive(Clone, Debug)]
-pub struct Sudo {
-    /// Sent only when sudo itself asks; `None` where it must not ask.
-    pub password: Option<Secret<String>>,
-}
-
-/// What a session needs to know before it begins.
-#[derive(Clone, Debug)]
-pub struct SessionOptions {
-    /// Become root through sudo where the login is not; `None` never does.
-    pub sudo: Option<Sudo>,
-    /// The cluster's name, `[a-z0-9-]`.
-    pub cluster: String,
-    /// The run's name, `[a-zA-Z0-9-]`.
-    pub run: String,
-    /// Shell functions that every look, guard and step finds defined.
-    pub runtime: String,
-    /// How long the shell may take to say `hello`, the login included.
-    pub patience: Duration,
-    /// How long a shell that holds the lease stays when it hears nothing.
-    pub watchdog: Duration,
-    /// Where state lies on hosts.
-    pub state_root: String,
-    /// Where work in progress lies on hosts: root-only, gone with a reboot.
-    pub run_root: String,
-    /// The far shell.
-    pub interpreter: String,
-}
-
-impl SessionOptions {
-    /// The options of a run on hosts as they are.
-    pub fn new(cluster: &str, run: &str, runtime: &str) -> Self {
-        Self {
-            sudo: None,
-            cluster: cluster.to_owned(),
-            run: run.to_owned(),
-            runtime: runtime.to_owned(),
-            patience: Duration::from_secs(20),
-            watchdog: Duration::from_secs(30),
-            state_root: "/var/lib/kuboard-ha".to_owned(),
-            run_root: "/run/kuboard-ha".to_owned(),
-            interpreter: "/bin/sh".to_owned(),
-        }
-    }
-
-    pub(super) fn state(&self) -> String {
-        format!("{}/{}", self.state_root, self.cluster)
-    }
-}
-
-/// How a job ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum JobEnd {
-    /// Every step ended well.
-    Done,
-    /// A step failed; the later ones were not begun.
-    Failed {
-        /// Its index.
-        step: usize,
-        /// Its exit status; 124 where its time was up.
-        rc: i32,
-        /// What it printed, the last 64 KiB.
-        output: String,
-    },
-    /// A guard does not hold; nothing was begun.
-    Fenced {
-        /// Its title.
-        guard: String,
-        /// What it printed.
-        output: String,
-    },
-    /// Asked to stop, the shell ended before this step.
-    Stopped {
-        /// The first step that was not begun.
-        next: usize,
-    },
-}
-
-/// What a look came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Look {
-    /// What the script printed.
-    pub text: String,
-    /// Its exit status; 124 where its time was up.
-    pub rc: i32,
-    /// Who else holds the lease.
-    pub holder: Option<Holder>,
-}
-
-/// Who holds a lease, as the holder wrote it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Holder {
-    /// The run's name; empty where it could not be read.
-    pub run: String,
-    /// `JOB/INDEX`, or `-` between jobs.
-    pub step: String,
-    /// When the step began, by the host's clock, seconds since the epoch.
-    pub since: u64,
-    /// How long the step may take, in seconds.
-    pub limit: u64,
-}
-
-impl Holder {
-    pub(super) fn parse(text: &str) -> Self {
-        let mut words = text.split(' ');
-        let mut word = || words.next().unwrap_or_default();
-        Self {
-            run: word().to_owned(),
-            step: word().to_owned(),
-            since: word().parse().unwrap_or_default(),
-            limit: word().parse().unwrap_or_default(),
-        }
-    }
-}
-
-/// The answer to a wish for the lease.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Lease {
-    /// It is ours until the session and all it started have ended.
-    Leased {
-        /// Another run had it since this session last looked: what was seen may no longer be so.
-        stale: bool,
-    },
-    /// It is another's.
-    Busy(Holder),
-}
-
-/// How the host's clock stands to ours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Clock {
-    /// The host's time less ours, in milliseconds.
-    pub offset_ms: i64,
-    /// The offset is this uncertain to either side.
-    pub doubt: Duration,
-}
 
 /// One resident root shell. Dropping it closes its input: a step in hand ends, no other begins.
 pub struct Session {
@@ -426,7 +292,7 @@ impl Session {
         loop {
             match self.next().await? {
                 Frame::Pong => {}
-                Frame::Ready(stamp) => self.clock = clock(&stamp, self.booted),
+                Frame::Ready(stamp) => self.clock = Clock::read(&stamp, self.booted),
                 Frame::Broken(why) => return Err(self.broken(&why)),
                 Frame::Bye => return Err(self.ended("the shell ended before it had answered")),
                 frame => return Ok(frame),
@@ -483,10 +349,10 @@ const GUARD: Duration = Duration::from_secs(30);
 fn job_text(script: &JobScript) -> String {
     let mut text = String::new();
     for (index, (_, test)) in script.guards.iter().enumerate() {
-        text.push_str(&format!("guard {index} {} {}\n", seconds(GUARD), quote(test)));
+        let _ = writeln!(text, "guard {index} {} {}", seconds(GUARD), quote(test));
     }
     for (index, step) in script.steps.iter().enumerate() {
-        text.push_str(&format!("step {index} {} {}\n", seconds(step.limit), quote(&step.text)));
+        let _ = writeln!(text, "step {index} {} {}", seconds(step.limit), quote(&step.text));
     }
     text + END
 }
@@ -517,16 +383,4 @@ async fn within<T>(
 
 fn local(what: &str) -> HostError {
     HostError::new(HostErrorKind::Local, what)
-}
-
-/// The shell read its clock somewhere between our sending its program and our hearing of it.
-fn clock(stamp: &str, (sent, sent_at): (Instant, SystemTime)) -> Option<Clock> {
-    let digits: String = stamp.chars().take_while(char::is_ascii_digit).collect();
-    let number: i64 = digits.parse().ok()?;
-    let host_ms = if digits.len() > 15 { number / 1_000_000 } else { number.checked_mul(1000)? };
-    let trip = sent.elapsed();
-    let ours = sent_at.duration_since(UNIX_EPOCH).ok()? + trip / 2;
-    let ours_ms = i64::try_from(ours.as_millis()).ok()?;
-    let coarse = if digits.len() > 15 { Duration::ZERO } else { Duration::from_secs(1) };
-    Some(Clock { offset_ms: host_ms - ours_ms, doubt: trip / 2 + coarse })
 }

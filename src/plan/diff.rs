@@ -209,8 +209,12 @@ impl JobDraft<'_, '_> {
         if written && differing.is_empty() {
             return false;
         }
-        let reason =
-            if differing.is_empty() { Reason::Missing } else { Reason::Differs(differing.join(", ")) };
+        let there = matches!(host.files.get(path), Some(Observed::Known(Some(_))));
+        let reason = match (differing.is_empty(), there) {
+            (true, false) => Reason::Missing,
+            (true, true) => Reason::Differs("it sets something else".to_owned()),
+            (false, _) => Reason::Differs(differing.join(", ")),
+        };
         let action = Action::Sysctl { path: path.to_owned(), settings };
         self.step(ResourceId::new("sysctl", path), action, reason, Risk::None, MOMENT);
         true

@@ -355,10 +355,10 @@ tcp_open() {
 	timeout 2 bash -c 'exec 3<>"/dev/tcp/$1/$2"' - "$1" "$2" 2>/dev/null
 }
 
-# http_get HOST PORT PATH : the raw HTTP/1.0 answer within $http_limit seconds (3 unless set); fails without one.
+# http_get HOST PORT PATH : the raw HTTP/1.0 answer within $http_limit seconds (10 unless set); fails without one.
 http_get() {
 	# shellcheck disable=SC2016
-	timeout "${http_limit:-3}" bash -c 'exec 3<>"/dev/tcp/$1/$2" || exit 7
+	timeout "${http_limit:-10}" bash -c 'exec 3<>"/dev/tcp/$1/$2" || exit 7
 		case $1 in *:*) host="[$1]" ;; *) host=$1 ;; esac
 		printf "GET %s HTTP/1.0\r\nHost: %s:%s\r\nConnection: close\r\n\r\n" "$3" "$host" "$2" >&3
 		cat <&3' - "$1" "$2" "$3" 2>/dev/null
@@ -367,7 +367,7 @@ http_get() {
 # http_post HOST PORT PATH BODY : the same with a JSON body.
 http_post() {
 	# shellcheck disable=SC2016
-	timeout "${http_limit:-3}" bash -c 'exec 3<>"/dev/tcp/$1/$2" || exit 7
+	timeout "${http_limit:-10}" bash -c 'exec 3<>"/dev/tcp/$1/$2" || exit 7
 		case $1 in *:*) host="[$1]" ;; *) host=$1 ;; esac
 		printf "POST %s HTTP/1.0\r\nHost: %s:%s\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: %s\r\n\r\n%s" \
 			"$3" "$host" "$2" "${#4}" "$4" >&3

@@ -352,14 +352,14 @@ async fn a_large_file_arrives_and_is_verified(site: &Site) {
     let mut session = site.open("r1").await;
     let bytes: Vec<u8> =
         (0..20 * 1024 * 1024 + 7_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
-    let (digest, size) = (Sha256Digest::of(&bytes), bytes.len() as u64);
+    let (digest, length) = (Sha256Digest::of(&bytes), bytes.len() as u64);
     let path = site.path("stage/archive");
     let mut told = 0;
-    session.receive(&path, size, &digest, &mut bytes.as_slice(), &mut |done| told = done).await.unwrap();
-    assert_eq!(told, size);
+    session.receive(&path, length, &digest, &mut bytes.as_slice(), &mut |done| told = done).await.unwrap();
+    assert_eq!(told, length);
     assert!(std::fs::read(&path).unwrap() == bytes);
     // Once it is there, nothing is read any more.
-    session.receive(&path, size, &digest, &mut tokio::io::empty(), &mut |_| {}).await.unwrap();
+    session.receive(&path, length, &digest, &mut tokio::io::empty(), &mut |_| {}).await.unwrap();
     let other = site.path("stage/other");
     let damaged = session.receive(&other, 7, &digest, &mut &b"7 bytes"[..], &mut |_| {}).await.unwrap_err();
     assert_eq!(damaged.kind, HostErrorKind::Damaged);

@@ -1,20 +1,78 @@
-//! etcd: to be written by its owner.
+//! etcd, the store: formed once from proven empty machines, kept as the inventory says ever after, and never
+//! re-initialised.
 
-use crate::facts::look::Looks;
-use crate::facts::model::{Facts, HostFacts};
+mod config;
+mod converge;
+mod effects;
+mod findings;
+mod look;
+mod read;
+mod sight;
+#[cfg(test)]
+mod testing;
+mod verdict;
+
+use std::net::IpAddr;
+
 use crate::inventory::Inventory;
 use crate::plan::draft::Draft;
-use crate::plan::model::Step;
 use crate::resource::HostName;
 
-/// Adds what the service looks at.
-pub fn look(_inventory: &Inventory, _host: &HostName, _looks: &mut Looks) {}
+pub use config::{ClusterState, env, unit};
+pub use effects::effects;
+pub use look::look;
+pub use read::read;
+pub use verdict::{Judgement, MemberState, Verdict, judge};
 
-/// Reads a probe's output.
-pub fn read(_name: &str, _output: &str, _facts: &mut HostFacts) {}
+/// Its unit.
+pub const UNIT: &str = "etcd.service";
+/// Its environment.
+pub const ENV_FILE: &str = "/etc/etcd.env";
+/// Its unit file.
+pub const UNIT_FILE: &str = "/etc/systemd/system/etcd.service";
+/// The folder of its versions.
+pub const HOME: &str = "/opt/kuboard-ha/etcd";
+/// The link to the version in use.
+pub const CURRENT: &str = "/opt/kuboard-ha/etcd/current";
+/// Its system user.
+pub const USER: &str = "etcd";
+/// What is taken from its archive, each with a link in `/usr/local/bin`.
+pub const PROGRAMS: [&str; 3] = ["etcd", "etcdctl", "etcdutl"];
+
+/// Manifest: with which members the first start was begun on this host.
+pub const BOOTSTRAP: &str = "etcd bootstrap";
+/// Manifest: the id of the cluster that was formed, hexadecimal.
+pub const CLUSTER_ID: &str = "etcd cluster-id";
+/// Manifest: the file system of the data directory, `MOUNT-POINT UUID`, or `none` on the root file system.
+pub const DISK: &str = "etcd disk";
 
 /// Adds jobs and findings.
-pub fn plan(_draft: &mut Draft<'_>) {}
+pub fn plan(draft: &mut Draft<'_>) {
+    draft.stage("etcd", "etcd");
+    let judgement = judge(draft.inventory, draft.seen);
+    if findings::fixed_settings(draft) {
+        return;
+    }
+    findings::report(draft, &judgement);
+    if judgement.verdict.has_plan() {
+        converge::draft(draft, &judgement);
+    }
+}
 
-/// What a step makes true.
-pub fn effects(_step: &Step, _host: &HostName, _inventory: &Inventory, _facts: &mut Facts) {}
+/// `http://10.99.16.11:2380`, IPv6 bracketed.
+fn url(address: IpAddr, port: u16) -> String {
+    match address {
+        IpAddr::V4(address) => format!("http://{address}:{port}"),
+        IpAddr::V6(address) => format!("http://[{address}]:{port}"),
+    }
+}
+
+/// Where the other members reach a host's member.
+fn peer_url(inventory: &Inventory, host: &HostName) -> String {
+    url(inventory.address(host), inventory.etcd.peer_port)
+}
+
+/// Where clients reach a host's member.
+fn client_url(inventory: &Inventory, host: &HostName) -> String {
+    url(inventory.address(host), inventory.etcd.client_port)
+}

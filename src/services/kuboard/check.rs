@@ -1,12 +1,12 @@
 //! What about Kuboard's hosts forbids its plan, or deserves a word.
 
-use crate::facts::model::FileState;
+use crate::facts::model::{FileState, HostFacts};
 use crate::plan::draft::Draft;
 use crate::plan::model::{Finding, Severity};
 use crate::render::RenderError;
 use crate::resource::HostName;
 use crate::secret::{Fingerprint, SecretId};
-use crate::services::kuboard::names::{BOOT_UNIT, CONTAINER, SERVED, agent_key_file};
+use crate::services::kuboard::names::{BOOT_UNIT, CONTAINER, QUESTDB_PORT, SERVED, agent_key_file};
 
 /// Somebody else's container in the place of ours.
 pub fn container(draft: &mut Draft<'_>, host: &HostName) {
@@ -29,8 +29,7 @@ pub fn container(draft: &mut Draft<'_>, host: &HostName) {
 /// Somebody else's agent key: agents of imported clusters know it.
 pub fn agent_key(draft: &mut Draft<'_>, host: &HostName) {
     let path = agent_key_file(draft.inventory);
-    let file = draft.seen.host(host).and_then(|seen| seen.files.get(&path)?.known()?.as_ref());
-    if !file.is_some_and(|file| matches!(file.state, FileState::Foreign(_))) {
+    if !is_foreign(draft.seen.host(host), &path) {
         return;
     }
     let secrets = format!("/var/lib/kuboard-ha/{}/secrets", draft.inventory.cluster);
@@ -44,25 +43,35 @@ pub fn agent_key(draft: &mut Draft<'_>, host: &HostName) {
     draft.find(Finding::on(host, Severity::Blocked, "kuboard.foreign-agent-key", message).hint(hint));
 }
 
-/// A running replica that cannot reach what it needs.
+/// Whether somebody else's file stands there.
+pub fn is_foreign(seen: Option<&HostFacts>, path: &str) -> bool {
+    let file = seen.and_then(|seen| seen.files.get(path)?.known()?.as_ref());
+    file.is_some_and(|file| matches!(file.state, FileState::Foreign(_)))
+}
+
+/// A replica's host that does not get through to what listens elsewhere.
 pub fn neighbours(draft: &mut Draft<'_>, host: &HostName) {
-    let Some(seen) = draft.seen.host(host) else { return };
-    let Some(kuboard) = seen.kuboard.as_ref().filter(|_| seen.manifest.contains_key(SERVED)) else { return };
+    let inventory = draft.inventory;
+    let Some(kuboard) = draft.seen.host(host).and_then(|seen| seen.kuboard.as_ref()) else { return };
+    let listens = |there: &HostName, port: u16| {
+        draft.seen.host(there).is_some_and(|seen| seen.listeners.iter().any(|socket| socket.port == port))
+    };
     let mut cut: Vec<String> = kuboard
         .etcd
         .iter()
-        .filter(|(member, open)| !**open && draft.seen.host(member).is_some())
-        .map(|(member, _)| format!("etcd on {member}"))
+        .filter(|(member, open)| !**open && listens(member, inventory.etcd.client_port))
+        .map(|(member, _)| format!("etcd on {member} ({})", inventory.etcd.client_port))
         .collect();
-    if draft.inventory.kuboard.audit && kuboard.questdb == Some(false) {
-        cut.push("QuestDB".to_owned());
+    let questdb =
+        inventory.questdb.as_ref().filter(|_| inventory.kuboard.audit && kuboard.questdb == Some(false));
+    if let Some(questdb) = questdb.filter(|questdb| listens(&questdb.host, QUESTDB_PORT)) {
+        cut.push(format!("QuestDB on {} ({QUESTDB_PORT})", questdb.host));
     }
     if cut.is_empty() {
         return;
     }
-    let message = format!("From here {} cannot be reached.", cut.join(", "));
-    let hint =
-        "if they run, a firewall stands between: open the etcd client port and 8812 to the Kuboard hosts";
+    let message = format!("From here {} cannot be reached, though it listens.", cut.join(", "));
+    let hint = "open these ports there to the Kuboard hosts; a firewall stands between";
     draft.find(Finding::on(host, Severity::Warning, "kuboard.unreachable-neighbour", message).hint(hint));
 }
 

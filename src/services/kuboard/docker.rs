@@ -10,7 +10,7 @@ use crate::plan::model::{
     Action, Finding, ImageSource, JobId, Procedure, Reason, Risk, Severity, UnitChange,
 };
 use crate::resource::{HostName, ResourceId};
-use crate::services::kuboard::names::{CONTAINER, DOCKER_PACKAGE, DOCKER_UNIT};
+use crate::services::kuboard::names::{CONTAINER, DOCKER_PACKAGE, DOCKER_UNIT, SERVED};
 use crate::services::kuboard::plan::STAGE;
 
 /// Older engines refuse the system calls of the image's programs (`pthread_create failed`, moby#42680).
@@ -25,9 +25,9 @@ fn version(text: &str) -> Option<(u32, u32, u32)> {
     Some((numbers.next()??, numbers.next().flatten().unwrap_or(0), numbers.next().flatten().unwrap_or(0)))
 }
 
-/// What about the engine forbids going on.
-pub fn check(draft: &mut Draft<'_>, host: &HostName) {
-    let Some(seen) = draft.seen.host(host) else { return };
+/// Whether the engine allows going on; where it does not, a finding says why.
+pub fn check(draft: &mut Draft<'_>, host: &HostName) -> bool {
+    let Some(seen) = draft.seen.host(host) else { return false };
     let found = match &seen.docker {
         Observed::Unknown(why) => {
             Some((Severity::Unknown, "docker.unseen", format!("Docker could not be looked at: {why}."), {
@@ -72,9 +72,9 @@ pub fn check(draft: &mut Draft<'_>, host: &HostName) {
             _ => None,
         },
     };
-    if let Some((severity, code, message, hint)) = found {
-        draft.find(Finding::on(host, severity, code, message).hint(hint));
-    }
+    let Some((severity, code, message, hint)) = found else { return true };
+    draft.find(Finding::on(host, severity, code, message).hint(hint));
+    false
 }
 
 /// The engine, enabled and running.
@@ -101,6 +101,7 @@ pub fn image(draft: &mut Draft<'_>, host: &HostName, before: &[JobId]) -> JobId 
     let inventory = draft.inventory;
     let image = &inventory.kuboard.image;
     let blind = is_blind(draft, host);
+    let served = draft.seen.host(host).is_some_and(|seen| seen.manifest.contains_key(SERVED));
     let mut job = draft.job("kuboard.image", STAGE, host);
     job.after(before);
     let here = job
@@ -130,7 +131,8 @@ pub fn image(draft: &mut Draft<'_>, host: &HostName, before: &[JobId]) -> JobId 
         },
     };
     let action = Action::Image { image: image.clone(), source };
-    job.step(ResourceId::new("image", image), action, Reason::Missing, Risk::None, IMAGE);
+    let reason = if served && blind { unseen() } else { Reason::Missing };
+    job.step(ResourceId::new("image", image), action, reason, Risk::None, IMAGE);
     job.done()
 }
 
@@ -139,6 +141,11 @@ pub fn image(draft: &mut Draft<'_>, host: &HostName, before: &[JobId]) -> JobId 
 pub fn is_blind(draft: &Draft<'_>, host: &HostName) -> bool {
     let docker = draft.seen.host(host).and_then(|seen| seen.docker.known()?.as_ref());
     docker.is_none_or(|docker| docker.version.is_none())
+}
+
+/// Why a blind plan brings what may be there already; its guard lets it look again first.
+pub fn unseen() -> Reason {
+    Reason::Needed("not seen while Docker does not run".to_owned())
 }
 
 /// Lets a job that was planned blind begin only if the engine, now that it runs, shows what was assumed.

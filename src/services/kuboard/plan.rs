@@ -25,11 +25,14 @@ pub fn plan(draft: &mut Draft<'_>) {
     let hosts: Vec<HostName> =
         inventory.kuboard.hosts.iter().filter(|host| draft.seen.host(host).is_some()).cloned().collect();
     let served = has_served(draft, &hosts);
+    let mut able = Vec::new();
     for host in &hosts {
-        docker::check(draft, host);
         check::container(draft, host);
         check::agent_key(draft, host);
         check::neighbours(draft, host);
+        if docker::check(draft, host) {
+            able.push(host.clone());
+        }
     }
     let (env, boot) = match (content::env(inventory), content::boot()) {
         (Ok(env), Ok(boot)) => (env, boot),
@@ -43,12 +46,12 @@ pub fn plan(draft: &mut Draft<'_>) {
     let shared = Shared { env, boot, members };
     let secrets = secrets(draft, &hosts, served);
     let mut prepared = BTreeMap::new();
-    for host in &hosts {
+    for host in &able {
         let mut before: Vec<JobId> = secrets.get(host).cloned().unwrap_or_default();
         before.push(docker::engine(draft, host));
         prepared.insert(host.clone(), docker::image(draft, host, &before));
     }
-    roll(draft, &hosts, &shared, &prepared);
+    roll(draft, &able, &shared, &prepared);
 }
 
 /// Whether Kuboard was ever seen working here, or a container of ours made: what it started with must not change
@@ -74,7 +77,7 @@ fn roll(draft: &mut Draft<'_>, hosts: &[HostName], shared: &Shared, prepared: &B
             State::Serving => serving.push(host),
         }
     }
-    let first_start = !initialised(draft, hosts);
+    let first_start = !initialised(draft, &draft.inventory.kuboard.hosts);
     let mut done: Vec<JobId> = Vec::new();
     for (index, host) in away.iter().enumerate() {
         let first = first_start && index == 0;

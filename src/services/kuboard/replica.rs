@@ -14,7 +14,7 @@ use crate::services::kuboard::names::{
     BOOT_FILE, BOOT_UNIT, CONTAINER, ENV_FILE, SERVED, agent_key_file, container,
 };
 use crate::services::kuboard::plan::STAGE;
-use crate::services::kuboard::{content, docker};
+use crate::services::kuboard::{check, content, docker};
 
 const RUN: Duration = Duration::from_mins(2);
 /// The image's entrypoint takes its time (20 s of sleeping alone), more so on a first start.
@@ -68,7 +68,9 @@ pub fn replica(
     let mut job = draft.job("kuboard.run", STAGE, host);
     job.after(before).after_milestone(Milestone::StoreReady).after_milestone(Milestone::AuditReady);
     job.directory(&inventory.kuboard.data_dir, 0o700, "root:root");
-    job.file(FileWanted::new(&agent_key_file(inventory), 0o600, content::agent_key()));
+    if !check::is_foreign(job.host(), &agent_key_file(inventory)) {
+        job.file(FileWanted::new(&agent_key_file(inventory), 0o600, content::agent_key()));
+    }
     job.file(FileWanted::new(ENV_FILE, 0o600, shared.env.clone()));
     job.file(FileWanted::new(BOOT_FILE, 0o644, shared.boot.clone()));
     job.reloaded_units(BOOT_UNIT);
@@ -79,6 +81,8 @@ pub fn replica(
                 docker::guard(&mut job);
             }
             let spec = spec(inventory, host, job.host());
+            let served = job.host().is_some_and(|seen| seen.manifest.contains_key(SERVED));
+            let reason = if served && blind { docker::unseen() } else { reason };
             let risk = if serving { Risk::Restart } else { Risk::None };
             job.step(ResourceId::new("container", CONTAINER), Action::Container(spec), reason, risk, RUN);
             true

@@ -7,16 +7,11 @@ use crate::render::RenderError;
 use crate::resource::{Artifact, HostName};
 use crate::services::questdb::names::{CLAIMED, JAVA_NEEDED, JAVA_PACKAGE, OWNER, SERVED, UNIT, release};
 
-/// The release for its host and the directory it goes to; without one, a finding.
+/// The release for its host and the directory it goes to; without one, a finding (an architecture that has none is
+/// told before any service plans).
 pub fn release_for(draft: &mut Draft<'_>, questdb: &Questdb) -> Option<(Artifact, String)> {
     let host = &questdb.host;
-    let system = &draft.seen.host(host)?.system;
-    let Some(arch) = system.arch else {
-        let message = format!("QuestDB has no release for this machine ({}).", system.machine);
-        let hint = "give QuestDB another host (amd64 or arm64), or set kuboard.audit to disabled";
-        draft.find(Finding::on(host, Severity::Blocked, "questdb.architecture", message).hint(hint));
-        return None;
-    };
+    let arch = draft.seen.host(host)?.system.arch?;
     match release(questdb, arch) {
         Ok(found) => Some(found),
         Err(error) => {
@@ -80,53 +75,19 @@ pub fn data(draft: &mut Draft<'_>, questdb: &Questdb) {
     draft.find(Finding::on(host, Severity::Blocked, code, message).hint(hint));
 }
 
-/// What the machine lacks.
-pub fn machine(draft: &mut Draft<'_>, questdb: &Questdb) {
-    let (host, dir) = (&questdb.host, &questdb.data_dir);
+/// A distribution's Java that is too old and that no package of ours would replace.
+pub fn java(draft: &mut Draft<'_>, questdb: &Questdb) {
+    let host = &questdb.host;
     let Some(seen) = draft.seen.host(host) else { return };
-    let mut found = Vec::new();
-    if let Some(mount) = seen.mounts.get(dir) {
-        if mount.options.contains("noexec") {
-            let message = format!(
-                "{dir} lies on {}, which is mounted noexec; QuestDB loads its native library from there.",
-                mount.point
-            );
-            let hint = format!(
-                "mount -o remount,exec {} (and in /etc/fstab), or choose another questdb.data_dir",
-                mount.point
-            );
-            found.push((Severity::Blocked, "questdb.noexec", message, hint));
-        }
-        if mount.kind.starts_with("nfs") {
-            let message =
-                format!("{dir} lies on {}; QuestDB does not support network file systems.", mount.kind);
-            let hint = "choose a questdb.data_dir on a local disk".to_owned();
-            found.push((Severity::Warning, "questdb.network-disk", message, hint));
-        }
-    }
-    let memory = seen.system.memory;
-    if memory > 0 && questdb.heap > memory / 4 * 3 {
-        let message = format!(
-            "A heap of {} MiB leaves too little of this machine's {} MiB; the kernel may kill QuestDB.",
-            questdb.heap >> 20,
-            memory >> 20
-        );
-        found.push((Severity::Warning, "questdb.heap", message, "lower questdb.heap".to_owned()));
-    }
     let java = seen.questdb.as_ref().and_then(|questdb| questdb.java);
     let installed = matches!(seen.packages.get(JAVA_PACKAGE), Some(Some(_)));
-    if questdb.flavour == QuestdbFlavour::NoJre
-        && installed
-        && let Some(java) = java.filter(|java| *java < JAVA_NEEDED)
-    {
-        let message = format!("/usr/bin/java is Java {java}; QuestDB needs {JAVA_NEEDED} or later.");
-        let hint = "choose another with: update-alternatives --config java ; or set questdb.flavour to rt"
-            .to_owned();
-        found.push((Severity::Blocked, "questdb.java-too-old", message, hint));
+    let Some(java) = java.filter(|java| *java < JAVA_NEEDED && installed) else { return };
+    if questdb.flavour != QuestdbFlavour::NoJre {
+        return;
     }
-    for (severity, code, message, hint) in found {
-        draft.find(Finding::on(host, severity, code, message).hint(hint));
-    }
+    let message = format!("/usr/bin/java is Java {java}; QuestDB needs {JAVA_NEEDED} or later.");
+    let hint = "choose another with: update-alternatives --config java ; or set questdb.flavour to rt";
+    draft.find(Finding::on(host, Severity::Blocked, "questdb.java-too-old", message).hint(hint));
 }
 
 /// An instance of ours on a host that is not QuestDB's any more. It is left to the user: it holds data.

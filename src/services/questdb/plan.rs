@@ -42,7 +42,7 @@ pub fn plan(draft: &mut Draft<'_>) {
     }
     let Some((artifact, directory)) = check::release_for(draft, questdb) else { return };
     check::data(draft, questdb);
-    check::machine(draft, questdb);
+    check::java(draft, questdb);
     let (unit, env) = match (unit_content(questdb, &directory), env_content(draft, questdb)) {
         (Ok(unit), Ok(env)) => (unit, env),
         (Err(error), _) | (_, Err(error)) => {
@@ -153,7 +153,14 @@ fn run(job: &mut JobDraft<'_, '_>) -> bool {
                 (UnitChange::Restart, reason, Risk::Restart)
             }
         },
-        Some(_) => (UnitChange::Start, Reason::Needed("it does not run".to_owned()), Risk::None),
+        Some(unit) => {
+            let how = if matches!(unit.sub.as_str(), "" | "dead") {
+                String::new()
+            } else {
+                format!(" ({})", unit.sub)
+            };
+            (UnitChange::Start, Reason::Needed(format!("it does not run{how}")), Risk::None)
+        }
         None => (UnitChange::Start, Reason::Missing, Risk::None),
     };
     job.unit(UNIT, change, &STAMP, reason, risk, START);

@@ -1,0 +1,2 @@
+http_get "$host" "$port" "$path" || printf '\nexit %s' "$?"
+echo

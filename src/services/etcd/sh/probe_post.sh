@@ -1,0 +1,2 @@
+http_post "$host" "$port" "$path" '{}' || printf '\nexit %s' "$?"
+echo
