@@ -467,11 +467,12 @@ impl World {
 
     fn neighbours(&self, seen: &mut HostFacts) {
         let Some(kuboard) = &mut seen.kuboard else { return };
-        let joined = |host: &HostName| {
-            let live = self.etcd.get(host).and_then(|store| store.process.as_ref());
-            !self.off.contains_key(host) && live.is_some_and(|process| process.joined)
+        // The client port accepts before there is a quorum, and answers only then.
+        let open = |host: &HostName| {
+            let live = self.etcd.get(host).is_some_and(|store| store.process.is_some());
+            !self.off.contains_key(host) && live
         };
-        kuboard.etcd = self.inventory.etcd.hosts.iter().map(|host| (host.clone(), joined(host))).collect();
+        kuboard.etcd = self.inventory.etcd.hosts.iter().map(|host| (host.clone(), open(host))).collect();
         kuboard.questdb = self.audit().map(|host| self.is_active(host, "questdb.service"));
     }
 
