@@ -18,7 +18,10 @@ pub fn happen(world: &mut World, event: &str) {
         }
     };
     match what {
-        "power-cut" => hosts(0).iter().for_each(|host| world.power_cut(host)),
+        "power-cut" => {
+            hosts(0).iter().for_each(|host| world.power_cut(host));
+            world.pass_time();
+        }
         "boot" => {
             hosts(0).iter().for_each(|host| world.boot(host));
             world.pass_time();
@@ -131,8 +134,12 @@ pub fn happen(world: &mut World, event: &str) {
             for host in hosts(1) {
                 let seen = world.machine(&host);
                 seen.files.insert(words[0].to_owned(), Observed::Known(None));
-                if let Some(name) = words[0].strip_prefix("/etc/systemd/system/") {
-                    seen.units.insert(name.to_owned(), None);
+                let Some(name) = words[0].strip_prefix("/etc/systemd/system/") else { continue };
+                match seen.units.get_mut(name) {
+                    Some(Some(state)) if state.active == Active::Active => state.needs_reload = true,
+                    _ => {
+                        seen.units.insert(name.to_owned(), None);
+                    }
                 }
             }
         }
@@ -239,14 +246,16 @@ fn edit(world: &mut World, host: &HostName, path: &str, old: &str, new: &str) {
     }
 }
 
-/// `JOB RESOURCE`: carries out what stands before the last such step of that job.
+/// `JOB ACTION RESOURCE`: carries out what stands before the last such step of that job.
 fn run_until(world: &mut World, wanted: &str) {
     let planning = plan(&world.inventory, &world.look());
     let mut count = 0;
     let mut before = None;
     for job in &planning.plan.jobs {
         for step in &job.steps {
-            if format!("{} {}", job.id, step.resource) == wanted {
+            let action = serde_json::to_value(&step.action).unwrap_or_default();
+            let action = action["do"].as_str().unwrap_or_default().to_owned();
+            if format!("{} {action} {}", job.id, step.resource) == wanted {
                 before = Some(count);
             }
             count += 1;

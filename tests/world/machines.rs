@@ -347,9 +347,11 @@ impl World {
     }
 
     fn peers<'w>(&'w self, id: &'w str) -> impl Iterator<Item = &'w Log> {
-        self.etcd.values().filter(|store| store.process.is_some()).filter_map(|store| store.log.as_ref()).filter(
-            move |log| log.cluster == id,
-        )
+        self.etcd
+            .values()
+            .filter(|store| store.process.is_some())
+            .filter_map(|store| store.log.as_ref())
+            .filter(move |log| log.cluster == id)
     }
 
     /// Whether members of a cluster that run are a majority, and what follows if they are.
@@ -434,7 +436,8 @@ impl World {
             facts.health = Observed::Known(Err("no answer within 3 s".to_owned()));
             return facts;
         }
-        let version = process.running.executable.split('/').rev().nth(1).and_then(|name| name.split('-').next());
+        let version =
+            process.running.executable.split('/').rev().nth(1).and_then(|name| name.split('-').next());
         facts.status = Observed::Known(Some(EtcdStatus {
             cluster_id: log.cluster.clone(),
             member_id: member_id(host.as_str()),
@@ -500,7 +503,11 @@ impl World {
         }
         if active(seen, "haproxy.service") && balancer_configured(&seen.manifest) {
             let balancer = inventory.load_balancer.as_ref();
-            listen(balancer.map(|balancer| balancer.address), balancer.map_or(80, |b| b.port), "haproxy (104)");
+            listen(
+                balancer.map(|balancer| balancer.address),
+                balancer.map_or(80, |b| b.port),
+                "haproxy (104)",
+            );
             listen(loopback, 8404, "haproxy (104)");
         }
         all
@@ -517,7 +524,8 @@ impl World {
             "etcd.peers" => self.holders(probe).iter().all(|holder| self.etcd[holder].process.is_some()),
             "kuboard.ready" => {
                 let seen = self.ground.host(host);
-                let runs = seen.is_some_and(|seen| engine(seen) && container(seen).is_some_and(|c| c.running));
+                let runs =
+                    seen.is_some_and(|seen| engine(seen) && container(seen).is_some_and(|c| c.running));
                 let store = inventory.etcd.hosts.iter().any(|member| self.has_quorum(member));
                 runs && store && self.audit().is_none_or(|host| self.is_active(host, "questdb.service"))
             }
@@ -541,8 +549,7 @@ impl World {
             "etcd.wal" => self.etcd[host].log.is_some(),
             "etcd.unpublished" => self.holders(&guard.test).iter().all(|holder| {
                 let store = &self.etcd[holder];
-                store.process.is_some()
-                    && store.log.as_ref().is_some_and(|log| !log.published.contains(host))
+                store.process.is_some() && store.log.as_ref().is_some_and(|log| !log.published.contains(host))
             }),
             "etcd.healthy" => self.named(&guard.test, "hosts").iter().all(|host| self.has_quorum(host)),
             "kuboard.engine" => {
@@ -592,9 +599,8 @@ impl World {
             let seen = self.ground.host(host).and_then(|seen| seen.balancer.as_ref());
             !self.off.contains_key(*host) && seen.is_some_and(|seen| seen.holds_address)
         };
-        let configured = |host: &&HostName| {
-            self.ground.host(host).is_some_and(|seen| balancer_configured(&seen.manifest))
-        };
+        let configured =
+            |host: &&HostName| self.ground.host(host).is_some_and(|seen| balancer_configured(&seen.manifest));
         if balancer.hosts.iter().any(|host| held(&host)) {
             return;
         }
