@@ -248,7 +248,7 @@ impl Lab {
         let script = "systemctl --failed --no-legend --plain; \
              journalctl --no-pager -o short-iso --since -5min -u etcd -u questdb -u docker -u haproxy -u keepalived -u kuboard-boot 2>&1 \
              | grep -vE 'level=info|\"level\":\"info\"' | cut -c 1-300 | tail -n 12; \
-             ! systemctl -q is-active docker || docker logs --tail 4 kuboard 2>&1";
+             ! systemctl -q is-active docker || docker logs --tail 4 kuboard 2>&1 | grep -v '^Error: No such'; true";
         let mut text = String::new();
         for host in self.hosts.keys() {
             let said = self.try_exec(host, script).unwrap_or_else(|why| why);
