@@ -37,6 +37,7 @@ boot() {
         die "the lab is not prepared; run: lab prepare"
     fi
     make_hosts
+    room_for_watches
     image=$(image_of "$kind" "$(hosts_key)")
 
     directory=$(lab_dir)
@@ -50,6 +51,16 @@ boot() {
     write_access
     at_once host_wait "${hosts[@]%%=*}" || exit 1
     say "lab $lab: ${#hosts[@]} hosts answer after $((SECONDS - started)) s; ssh -F $directory/ssh_config HOST"
+}
+
+# Each host's systemd takes five or so of the kernel's inotify instances. They are counted for this machine's root, all hosts together;
+# the usual limit of 128 is spent after some twenty hosts, and the next ones do not boot.
+room_for_watches() {
+    local setting=fs.inotify.max_user_instances enough=1024 now
+    now=$(cat "/proc/sys/${setting//.//}")
+    [ "$now" -lt "$enough" ] || return 0
+    say "this machine's $setting: $now -> $enough, until it boots again"
+    as_root sysctl -q -w "$setting=$enough" || say "cannot raise $setting; more than twenty hosts may not boot"
 }
 
 make_network() {
