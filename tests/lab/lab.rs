@@ -142,7 +142,12 @@ impl Lab {
     pub fn keep(&self, outcome: &Outcome) {
         let mut printed = self.printed.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = writeln!(printed, "{}\n{}\n{}", outcome.command, outcome.stdout, outcome.stderr);
-        eprintln!("  {}: {:?} after {:.1} s", outcome.command, outcome.code, outcome.seconds);
+        eprintln!(
+            "  {}: {:?} after {:.1} s",
+            outcome.command.rsplit_once(" /").map_or(outcome.command.as_str(), |cut| cut.0),
+            outcome.code,
+            outcome.seconds
+        );
     }
 
     /// Everything that the program printed so far.

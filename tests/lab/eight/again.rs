@@ -3,7 +3,7 @@
 use super::{MEMBERS, REPLICAS};
 use crate::lab::Lab;
 use crate::processes::{changed, processes};
-use crate::stands::is_healthy;
+use crate::stands::{brief, is_healthy};
 
 /// Lets sshd say what it is asked to do.
 const TALK: &str = "printf 'LogLevel VERBOSE\\n' >/etc/ssh/sshd_config.d/talk.conf && systemctl reload ssh";
@@ -32,14 +32,14 @@ pub fn up(lab: &Lab) {
 
 pub fn status(lab: &Lab) {
     let status = lab.status();
-    assert!(is_healthy(&status), "{status:#}");
+    assert!(is_healthy(&status), "{}", brief(&status));
     let quorum = &status["etcd"]["quorum"];
     assert_eq!(
         (&quorum["voters"], &quorum["healthy"], &quorum["can_lose"]),
         (&3.into(), &3.into(), &1.into())
     );
     assert_eq!(status["etcd"]["verdict"], "formed");
-    assert!(MEMBERS.contains(&status["etcd"]["leader"].as_str().unwrap()), "{status:#}");
+    assert!(MEMBERS.contains(&status["etcd"]["leader"].as_str().unwrap()), "{}", brief(&status));
     assert_eq!(status["load_balancer"]["holders"].as_array().unwrap().len(), 1);
     assert_eq!(status["kuboard"]["replicas"].as_array().unwrap().len(), REPLICAS.len());
 
