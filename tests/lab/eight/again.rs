@@ -43,7 +43,14 @@ pub fn status(lab: &Lab) {
     assert_eq!(status["load_balancer"]["holders"].as_array().unwrap().len(), 1);
     assert_eq!(status["kuboard"]["replicas"].as_array().unwrap().len(), REPLICAS.len());
 
-    let plain = lab.run(&["status", "-o", "plain", "--check"]).exits(0);
+    let plain = lab.run(&["status", "-o", "plain", "--check"]);
+    // A busy machine may be late once more.
+    let plain = if plain.stdout.contains("no answer within") {
+        lab.run(&["status", "-o", "plain", "--check"])
+    } else {
+        plain
+    };
+    let plain = plain.exits(0);
     for word in ["healthy", "etcd1", "questdb", "kuboard-2", &lab.floating()] {
         assert!(plain.stdout.contains(word), "no {word}\n{}", plain.told());
     }

@@ -3,7 +3,7 @@
 use super::{BALANCERS, MEMBERS};
 use crate::cold;
 use crate::lab::Lab;
-use crate::stands::{BOOT, brief, healthy, holders, is_healthy};
+use crate::stands::{BOOT, brief, holders, is_healthy};
 
 pub fn boot(lab: &Lab) {
     let id = lab.etcd(&MEMBERS).cluster_id();
