@@ -146,12 +146,16 @@ async fn only_what_may_pass_is_tried_again() {
         let opened = fleet.open(&name, &sink).await.is_ok();
         (opened, sink.0.into_inner().unwrap())
     };
-    use HostErrorKind::{Login, Unreachable};
     assert_eq!(
-        tries(vec![refuse(Unreachable), refuse(Unreachable), shell(&[])]).await,
+        tries(vec![refuse(HostErrorKind::Unreachable), refuse(HostErrorKind::Unreachable), shell(&[])]).await,
         (true, vec![true, true])
     );
-    let never = vec![refuse(Unreachable), refuse(Unreachable), refuse(Unreachable), shell(&[])];
+    let never = vec![
+        refuse(HostErrorKind::Unreachable),
+        refuse(HostErrorKind::Unreachable),
+        refuse(HostErrorKind::Unreachable),
+        shell(&[]),
+    ];
     assert_eq!(tries(never).await, (false, vec![true, true, false]));
-    assert_eq!(tries(vec![refuse(Login), shell(&[])]).await, (false, vec![false]));
+    assert_eq!(tries(vec![refuse(HostErrorKind::Login), shell(&[])]).await, (false, vec![false]));
 }

@@ -141,7 +141,7 @@ impl Sshd {
             .filter_map(|entry| entry.unwrap().file_name().into_string().ok());
         all.filter(|pid| {
             let command = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            command.contains("kha") && command.starts_with("ssh") && command.contains(&port)
+            command.contains("kuha-") && command.starts_with("ssh") && command.contains(&port)
         })
         .collect()
     }

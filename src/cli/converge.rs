@@ -113,6 +113,7 @@ pub async fn converge(world: &mut impl World, consent: &mut impl Consent) -> Res
     let mut changed = 0;
     let mut agreed = Risk::None;
     let mut last = End::Fenced;
+    let mut fruitless = 0;
     for round in 1.. {
         let facts = tokio::select! {
             facts = world.look() => facts?,
@@ -143,11 +144,12 @@ pub async fn converge(world: &mut impl World, consent: &mut impl Consent) -> Res
             let applied = world.apply(&planning.plan).await?;
             changed += applied.changed;
             last = applied.end;
+            fruitless = if applied.changed == 0 { fruitless + 1 } else { 0 };
             let result = match applied.end {
                 End::Failed => UpResult::Failed,
                 End::Interrupted => UpResult::Interrupted,
-                // The same plan would be fenced again.
-                End::Fenced if applied.changed == 0 && round > 1 => UpResult::NotConverged,
+                // Once may be a cut connection or another run that has just ended; the same again is no progress.
+                End::Fenced if fruitless > 1 => UpResult::NotConverged,
                 End::Done | End::Fenced => continue,
             };
             let failures = applied.failures;

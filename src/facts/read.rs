@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::facts::look::Looks;
 use crate::facts::model::{FileState, HostFacts, Observed};
+use crate::facts::probe::files::Files;
 use crate::facts::probe::units::Configured;
 use crate::facts::probe::{Section, docker, files, firewall, network, sections, storage, system, units};
 use crate::resource::Sha256Digest;
@@ -75,7 +76,7 @@ fn probes(all: &[Section<'_>], facts: &mut HostFacts) {
     }
 }
 
-fn texts(all: &[Section<'_>], found: &mut BTreeMap<String, Observed<Option<crate::facts::model::FileFact>>>) {
+fn texts(all: &[Section<'_>], found: &mut Files) {
     for section in all.iter().filter(|section| section.name == "text") {
         if let Some(Observed::Known(Some(file))) = found.get_mut(section.argument) {
             file.text = Some(section.lines.iter().map(|line| format!("{line}\n")).collect());
@@ -84,9 +85,7 @@ fn texts(all: &[Section<'_>], found: &mut BTreeMap<String, Observed<Option<crate
 }
 
 /// The key of what lies in each file: the recorded one while it is intact, else one that equals nothing.
-fn keys_on_disk(
-    found: &BTreeMap<String, Observed<Option<crate::facts::model::FileFact>>>,
-) -> BTreeMap<String, String> {
+fn keys_on_disk(found: &Files) -> BTreeMap<String, String> {
     found
         .iter()
         .filter_map(|(path, file)| {

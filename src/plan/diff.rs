@@ -141,7 +141,7 @@ impl JobDraft<'_, '_> {
         let Some(host) = self.host() else { return false };
         let key = wanted.content.key(&host.secrets);
         let reason = match host.files.get(&wanted.path) {
-            Some(Observed::Known(None)) => Reason::Missing,
+            None | Some(Observed::Known(None)) => Reason::Missing,
             Some(Observed::Known(Some(seen))) => match &seen.state {
                 FileState::Foreign(_) => {
                     let path = wanted.path.clone();
@@ -164,7 +164,6 @@ impl JobDraft<'_, '_> {
                 self.find(Severity::Unknown, "file.unreadable", message, hint);
                 return false;
             }
-            None => Reason::Missing,
         };
         let resource = ResourceId::new("file", &wanted.path);
         let FileWanted { path, mode, owner, content, check } = wanted;

@@ -74,7 +74,9 @@ fn generic(step: &Step, seen: &mut HostFacts) {
         }
         Action::Unit { unit, change, stamp } => change_unit(unit, *change, stamp, seen),
         Action::Image { image, .. } => {
-            docker(seen).images.insert(image.clone(), "loaded".to_owned());
+            with_docker(seen, |docker| {
+                docker.images.insert(image.clone(), "loaded".to_owned());
+            });
         }
         Action::Container(spec) => run(spec, seen),
         Action::Record { entries } => {
@@ -152,14 +154,14 @@ pub fn recorded_key<'a>(path: &str, seen: &'a HostFacts) -> Option<&'a str> {
     seen.manifest.get(&format!("file {path}"))?.split(' ').next()
 }
 
-fn docker(seen: &mut HostFacts) -> &mut Docker {
-    if !matches!(seen.docker, Observed::Known(Some(_))) {
-        seen.docker = Observed::Known(Some(Docker::default()));
-    }
-    match &mut seen.docker {
+/// Docker as it will be seen once something was brought to it.
+fn with_docker(seen: &mut HostFacts, change: impl FnOnce(&mut Docker)) {
+    let mut docker = match std::mem::take(&mut seen.docker) {
         Observed::Known(Some(docker)) => docker,
-        _ => unreachable!("it was set just above"),
-    }
+        Observed::Known(None) | Observed::Unknown(_) => Docker::default(),
+    };
+    change(&mut docker);
+    seen.docker = Observed::Known(Some(docker));
 }
 
 fn run(spec: &ContainerSpec, seen: &mut HostFacts) {
@@ -171,7 +173,9 @@ fn run(spec: &ContainerSpec, seen: &mut HostFacts) {
         restarts: 0,
         exit_code: None,
     };
-    docker(seen).containers.insert(spec.name.clone(), fact);
+    with_docker(seen, |docker| {
+        docker.containers.insert(spec.name.clone(), fact);
+    });
 }
 
 /// The fingerprint that a secret has on a host, once the steps so far have run.

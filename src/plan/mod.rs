@@ -23,7 +23,9 @@ use crate::services::Service;
 pub fn plan(inventory: &Inventory, facts: &Facts) -> Planning {
     let mut draft = Draft::new(inventory, facts);
     for (host, state) in &facts.hosts {
-        unseen(facts, host, state).into_iter().for_each(|finding| draft.find(finding));
+        if let Some(finding) = unseen(facts, host, state) {
+            draft.find(finding);
+        }
     }
     for finding in preflight::preflight(inventory, facts) {
         draft.find(finding);

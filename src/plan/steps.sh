@@ -202,6 +202,7 @@ package_names() {
 add_packages() {
 	mkdir -p "$STATE"
 	(
+		umask 022 # what packages make is for everybody
 		flock 8
 		if command -v apt-get >/dev/null 2>&1; then apt_add "$@" 8>&-; else rpm_add "$@" 8>&-; fi
 	) 8>>"$STATE/packages.lock"
@@ -381,13 +382,25 @@ tcp_open() {
 	timeout 2 bash -c 'exec 3<>"/dev/tcp/$1/$2"' - "$1" "$2" 2>/dev/null
 }
 
+# Bash text that prints an answer from fd 3, as long as it says it is: etcd's peer port often holds the connection open
+# for 5 s more.
+# shellcheck disable=SC2016
+http_read='length=
+	while IFS= read -r line <&3; do
+		printf "%s\n" "$line"
+		line=${line%%[[:cntrl:]]*}
+		case ${line,,} in content-length:*) length=${line##*[!0-9]} ;; esac
+		[ -n "$line" ] || break
+	done
+	if [ -n "$length" ]; then head -c "$length" <&3; else cat <&3; fi'
+
 # http_get HOST PORT PATH : the raw HTTP/1.0 answer within $http_limit seconds (10 unless set); fails without one.
 http_get() {
 	# shellcheck disable=SC2016
 	timeout "${http_limit:-10}" bash -c 'exec 3<>"/dev/tcp/$1/$2" || exit 7
 		case $1 in *:*) host="[$1]" ;; *) host=$1 ;; esac
 		printf "GET %s HTTP/1.0\r\nHost: %s:%s\r\nConnection: close\r\n\r\n" "$3" "$host" "$2" >&3
-		cat <&3' - "$1" "$2" "$3" 2>/dev/null
+		'"$http_read" - "$1" "$2" "$3" 2>/dev/null
 }
 
 # http_post HOST PORT PATH BODY : the same with a JSON body.
@@ -397,5 +410,5 @@ http_post() {
 		case $1 in *:*) host="[$1]" ;; *) host=$1 ;; esac
 		printf "POST %s HTTP/1.0\r\nHost: %s:%s\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: %s\r\n\r\n%s" \
 			"$3" "$host" "$2" "${#4}" "$4" >&3
-		cat <&3' - "$1" "$2" "$3" "$4" 2>/dev/null
+		'"$http_read" - "$1" "$2" "$3" "$4" 2>/dev/null
 }

@@ -23,7 +23,8 @@ topology_hosts() {
 
 inventory() {
     local topology=${1:?which topology? eight six three one five} subnet_ mirror arch artifacts etcd questdb kuboard balancer=''
-    subnet_=$(subnet || echo "$default_subnet")
+    # For a network that does not exist the engine prints an empty line.
+    subnet_=$(subnet) || subnet_=$default_subnet
     mirror=http://$(address "$subnet_" 2)
     arch=$(architecture)
     artifacts=$(artifacts_dir)

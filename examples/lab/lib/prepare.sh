@@ -56,6 +56,11 @@ install_packages() {
         want tmux tmux
         want busybox busybox
         want dash dash
+        want fish fish
+        want csh csh
+        want sudo sudo
+        want haproxy haproxy
+        want keepalived keepalived
     fi
     [ ${#missing[@]} -gt 0 ] || return 0
     say "installing packages: ${missing[*]}"

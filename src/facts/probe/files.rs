@@ -17,14 +17,16 @@ pub fn manifest(lines: &[&str]) -> BTreeMap<String, String> {
         .collect()
 }
 
+/// Files by path, absent ones as `Known(None)`.
+pub type Files = BTreeMap<String, Observed<Option<FileFact>>>;
+
 /// Reads `look_files`: what of `paths` exists, and whose it is by the manifest. Also each file's change time.
 pub fn files<'p>(
     lines: &[&str],
     paths: impl IntoIterator<Item = &'p String>,
     manifest: &BTreeMap<String, String>,
-) -> (BTreeMap<String, Observed<Option<FileFact>>>, BTreeMap<String, f64>) {
-    let mut found: BTreeMap<String, Observed<Option<FileFact>>> =
-        paths.into_iter().map(|path| (path.clone(), Observed::Known(None))).collect();
+) -> (Files, BTreeMap<String, f64>) {
+    let mut found: Files = paths.into_iter().map(|path| (path.clone(), Observed::Known(None))).collect();
     let mut changed = BTreeMap::new();
     for line in lines {
         let words: Vec<&str> = line.split(' ').collect();

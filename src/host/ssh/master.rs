@@ -5,6 +5,7 @@
 
 use std::error::Error;
 use std::ffi::OsString;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -169,13 +170,37 @@ impl Login<'_> {
 fn control_folder() -> std::io::Result<TempDir> {
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
     let short = |path: &PathBuf| path.is_absolute() && path.as_os_str().len() <= 60;
-    let builder = || tempfile::Builder::new().prefix("kha").rand_bytes(8).to_owned();
-    if let Some(path) = runtime.filter(short)
-        && let Ok(folder) = builder().tempdir_in(path)
-    {
-        return Ok(folder);
+    let make = |path: &Path| tempfile::Builder::new().prefix(PREFIX).rand_bytes(8).tempdir_in(path);
+    let folder = match runtime.filter(short).map(|path| make(&path)) {
+        Some(Ok(folder)) => folder,
+        _ => make(Path::new("/tmp"))?,
+    };
+    sweep(folder.path());
+    Ok(folder)
+}
+
+const PREFIX: &str = "kuha-";
+
+/// Removes folders beside this one that a killed run left behind: ours, without a socket, an hour old.
+fn sweep(beside: &Path) {
+    let Some((entries, own)) = beside
+        .parent()
+        .and_then(|parent| std::fs::read_dir(parent).ok())
+        .zip(std::fs::metadata(beside).ok().map(|folder| folder.uid()))
+    else {
+        return;
+    };
+    for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX)) {
+        let is_old = |age: Duration| age > Duration::from_secs(3600);
+        if let Ok(folder) = entry.metadata()
+            && folder.is_dir()
+            && folder.uid() == own
+            && folder.modified().is_ok_and(|time| time.elapsed().is_ok_and(is_old))
+            && !entry.path().join("master").exists()
+        {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
     }
-    builder().tempdir_in("/tmp")
 }
 
 /// An error and its causes in one line.

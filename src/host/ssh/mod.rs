@@ -5,11 +5,14 @@ mod bastion;
 mod failure;
 mod master;
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use openssh::{Session, Stdio};
+use openssh::{Child, ChildStdout, Session, Stdio};
+use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::Mutex;
 
 pub use self::bastion::Bastions;
@@ -119,7 +122,24 @@ async fn start(session: &Arc<Session>, cmd: &Cmd) -> Result<Process, HostError> 
     else {
         return Err(failed("its pipes are missing".to_owned()));
     };
-    // Keeps the connection until the command has ended; its exit status says nothing that its frames do not.
-    tokio::spawn(async move { child.wait().await });
+    let stdout = Output { stdout, _child: child };
     Ok(Process { stdin: Box::pin(stdin), stdout: Box::pin(stdout), stderr: Box::pin(stderr) })
+}
+
+/// Standard output, and with it the command's own line to the master process. The master drops what it has not yet
+/// delivered once that line is closed, and an exit status may well arrive before the last output: so nobody waits for
+/// one, and the line is held until the output was read. Whether all went well, frames tell.
+struct Output {
+    stdout: ChildStdout,
+    _child: Child<Arc<Session>>,
+}
+
+impl AsyncRead for Output {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stdout).poll_read(context, buffer)
+    }
 }

@@ -22,11 +22,16 @@ pub(super) fn report(draft: &mut Draft<'_>, judgement: &Judgement) {
     if judgement.verdict == Verdict::Unknown {
         all.push(scene.unknown(|host| left_out.contains(host)));
     }
-    // A verdict that has no plan says it all; the states of the members only repeat it.
-    if judgement.verdict.has_plan() || matches!(judgement.verdict, Verdict::DataMissing | Verdict::Foreign) {
-        for (host, state) in &judgement.members {
-            all.extend(scene.member(host, state));
-        }
+    // A verdict without a plan says it all but for the hosts that brought it about.
+    for (host, state) in &judgement.members {
+        let tells = match judgement.verdict {
+            Verdict::DataMissing => *state == MemberState::DiskMissing,
+            Verdict::Foreign => *state == MemberState::Foreign,
+            verdict => verdict.has_plan(),
+        };
+        all.extend(tells.then(|| scene.member(host, state)).flatten());
+    }
+    if judgement.verdict.has_plan() {
         all.extend(scene.extras());
         all.extend(scene.alarms());
     }

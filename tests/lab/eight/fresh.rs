@@ -1,0 +1,63 @@
+//! Bare hosts: looked at, planned for, built.
+
+use std::collections::BTreeSet;
+
+use crate::argv;
+use crate::lab::Lab;
+
+/// Where command lines are watched while the cluster is built: on a host with every kind of secret.
+pub const WATCHED: [&str; 2] = ["etcd1", "kuboard-1"];
+
+/// Everything that a look might have changed.
+const FOOTPRINT: &str = "find /etc /opt /usr/local /root /home /var/lib/kuboard-ha /var/lib/etcd /var/lib/kuboard \
+     /var/lib/questdb -printf '%p %m %s %C@\\n' 2>/dev/null | sort";
+
+pub fn check(lab: &Lab) {
+    let before = lab.exec_all(lab.hosts.keys(), FOOTPRINT);
+    let outcome = lab.run(&["check", "-o", "json"]).exits(0);
+    assert_eq!(outcome.document()["verdict"], "ready", "{}", outcome.told());
+    let plain = lab.run(&["check", "-o", "plain"]).exits(0);
+    assert!(plain.stdout.contains("ready"), "{}", plain.told());
+    lab.run(&["plan", "-o", "json"]).exits(0);
+    assert_eq!(lab.status()["verdict"], "down", "nothing is built yet");
+    assert_eq!(before, lab.exec_all(lab.hosts.keys(), FOOTPRINT), "looking changed something");
+}
+
+pub fn plan(lab: &Lab) {
+    let document = lab.run(&["plan", "-o", "json"]).exits(0).document();
+    assert_eq!(document["schema"], "kuboard-ha.plan/1");
+    let jobs = document["jobs"].as_array().unwrap();
+    let hosts: BTreeSet<&str> = jobs.iter().filter_map(|job| job["host"].as_str()).collect();
+    let all: BTreeSet<&str> = lab.hosts.keys().map(String::as_str).collect();
+    assert_eq!(hosts, all, "every host has something to do");
+    for step in jobs.iter().flat_map(|job| job["steps"].as_array().unwrap()) {
+        assert!(step["reason"].as_str().is_some_and(|reason| !reason.is_empty()), "no reason: {step}");
+    }
+
+    let plain = lab.run(&["plan", "-o", "plain"]).exits(0);
+    for word in ["start etcd.service", "/etc/questdb.env", "eipwork/kuboard", "keepalived", "paid", "2379"] {
+        assert!(plain.stdout.contains(word), "the plan does not speak of {word}\n{}", plain.told());
+    }
+    lab.run(&["plan", "--check"]).exits(10);
+    let script = lab.run(&["plan", "--script", "etcd1"]).exits(0);
+    assert!(script.stdout.contains("etcd.service"), "{}", script.told());
+    let dry = lab.run(&["up", "--dry-run", "-o", "plain"]).exits(0);
+    assert_eq!(dry.stdout, plain.stdout, "up --dry-run prints the plan");
+}
+
+pub fn external_balancer(lab: &Lab) {
+    let eight = lab.inventory.text();
+    lab.inventory.edit("  hosts: [lb-1, lb-2]\n", "");
+    let plain = lab.run(&["plan", "-o", "plain"]).exits(0);
+    lab.inventory.write(&eight);
+    for word in ["/kuboard-resources/version.json", lab.address("kuboard-1"), lab.address("kuboard-2")] {
+        assert!(plain.stdout.contains(word), "no configuration with {word}\n{}", plain.told());
+    }
+}
+
+pub fn up(lab: &Lab) {
+    argv::watch(lab, &WATCHED);
+    let outcome = lab.up();
+    assert!(outcome.stdout.contains("stands"), "{}", outcome.told());
+    eprintln!("  first up: {:.1} s", outcome.seconds);
+}

@@ -1,0 +1,86 @@
+//! Five members, all else on two of their machines, as a user with sudo, behind TLS.
+
+use crate::course::Course;
+use crate::lab::{Image, Lab};
+use crate::poll::until;
+use crate::stands::{BOOT, built, holders, is_healthy, login_works, settled};
+use crate::writer::Writer;
+
+const MEMBERS: [&str; 5] = ["etcd1", "etcd2", "etcd3", "etcd4", "etcd5"];
+
+#[test]
+fn five_members_with_sudo_and_tls() {
+    let lab = Lab::boot("test-five", "10.99.24", Image::Full, "five", |text| {
+        let gone = ["  questdb: ", "  kuboard-1: ", "  kuboard-2: "];
+        let kept = text.split_inclusive('\n').filter(|line| !gone.iter().any(|gone| line.starts_with(gone)));
+        let text = kept.collect::<String>();
+        text.replace("user: root,", "user: ops,")
+            .replace("host: questdb", "host: etcd4")
+            .replace(
+                "[kuboard-1, kuboard-2]\n  image:",
+                "[etcd4, etcd5]\n  url: https://10.99.24.20\n  image:",
+            )
+            .replace("[kuboard-1, kuboard-2]", "[etcd4, etcd5]")
+            + "  tls: { certificate: server.pem, key: { file: server.key } }\n"
+    });
+    let mut course = Course::new(&lab);
+    course.must("a certificate is made", certificate);
+    course.must("up builds it", build);
+    course.step("two of five members die under a writer", two_die);
+    course.end();
+}
+
+fn certificate(lab: &Lab) {
+    let script = "cd /run && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 \
+         -subj /CN=10.99.24.20 -addext subjectAltName=IP:10.99.24.20 -keyout k.pem -out c.pem 2>/dev/null && cat";
+    std::fs::write(lab.file("server.pem"), lab.exec("etcd1", &format!("{script} c.pem"))).unwrap();
+    std::fs::write(lab.file("server.key"), lab.exec("etcd1", "cat /run/k.pem")).unwrap();
+}
+
+fn build(lab: &Lab) {
+    built(lab);
+    assert_eq!(holders(lab, &["etcd4", "etcd5"]).len(), 1);
+    assert_eq!(lab.status()["etcd"]["quorum"]["can_lose"], 2);
+    let secure =
+        "curl -fsS -m 5 --cacert /run/c.pem -o /dev/null -w '%{http_code}' https://10.99.24.20/sso/auth";
+    assert_eq!(lab.exec("etcd1", secure).trim(), "302");
+    // In the clear there is the way to TLS, and the page for health checks.
+    login_works(lab.address("etcd4"), 80);
+    let clear = "curl -fsS -m 5 -o /dev/null -w '%{http_code} %{redirect_url}' http://10.99.24.20/sso/auth";
+    let answer = lab.exec("etcd1", clear);
+    assert!(answer.starts_with("302 https://10.99.24.20/"), "{answer}");
+    let key = std::fs::read_to_string(lab.file("server.key")).unwrap();
+    let line = key.lines().nth(1).unwrap();
+    let open = format!(
+        "grep -rlF '{line}' /etc /run/kuboard-ha* /var/lib/kuboard-ha 2>/dev/null | xargs -r stat -c '%a %n'; true"
+    );
+    for (host, text) in lab.exec_all(&["etcd4", "etcd5"].map(str::to_owned), &open) {
+        assert!(!text.is_empty(), "no key on {host}");
+        for line in text.lines() {
+            assert!(
+                line.split(' ').next().unwrap().ends_with('0'),
+                "others can read the key on {host}: {line}"
+            );
+        }
+    }
+}
+
+fn two_die(lab: &Lab) {
+    let etcd = lab.etcd(&MEMBERS);
+    let writer = Writer::start(&etcd, "two-die");
+    lab.hosts_do("kill", &["etcd1", "etcd2"]);
+    let status = lab.until_status(BOOT, "three of five members hold the quorum", |status| {
+        status["verdict"] == "degraded" && status["etcd"]["verdict"] == "formed"
+    });
+    let quorum = &status["etcd"]["quorum"];
+    assert_eq!((&quorum["healthy"], &quorum["can_lose"]), (&3.into(), &0.into()), "{status:#}");
+    lab.hosts_do("start", &["etcd1", "etcd2"]);
+    for member in ["etcd1", "etcd2"] {
+        until(BOOT, "the members rejoin by themselves", || {
+            crate::etcd::Etcd::is_healthy(lab.address(member))
+        });
+    }
+    writer.finish();
+    lab.until_status(BOOT, "healthy", is_healthy);
+    settled(lab);
+}

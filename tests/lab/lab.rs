@@ -1,0 +1,309 @@
+//! A lab: hosts that are booted, hurt and looked into, and the program pointed at them.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::etcd::Etcd;
+use crate::inventory::InventoryFile;
+use crate::poll::until;
+use crate::tool::{Outcome, Running};
+
+/// Two labs at once would only slow each other.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// What the hosts bring along.
+#[derive(Clone, Copy)]
+pub enum Image {
+    /// Everything that the distribution has.
+    Full,
+    /// No curl, python3, iptables, Docker, HAProxy, Keepalived.
+    Bare,
+}
+
+/// The hosts of a test, taken down with it unless `KEEP_LAB` is set.
+pub struct Lab {
+    name: &'static str,
+    /// The first three numbers of every address.
+    network: &'static str,
+    image: Image,
+    folder: PathBuf,
+    /// What `up` reads.
+    pub inventory: InventoryFile,
+    /// All hosts, with their addresses.
+    pub hosts: BTreeMap<String, String>,
+    /// Further variables of the program.
+    variables: BTreeMap<String, String>,
+    /// Everything that the program printed.
+    printed: Mutex<String>,
+    _turn: MutexGuard<'static, ()>,
+    _lock: File,
+}
+
+impl Lab {
+    /// Boots fresh hosts, at `NETWORK.11` and on. Which, says the inventory that `write` makes of the lab's own one
+    /// for that topology.
+    pub fn boot(
+        name: &'static str,
+        network: &'static str,
+        image: Image,
+        topology: &str,
+        write: impl FnOnce(String) -> String,
+    ) -> Self {
+        let mut lab = Self::prepare(name, network, image);
+        let text = lab.lab(&["inventory", topology]).unwrap_or_else(|why| unusable(&why));
+        // Until its network exists, a lab's inventory names the default one.
+        let text = write(text.replace("10.99.16.", &format!("{network}.")));
+        lab.hosts = hosts_of(&text);
+        lab.inventory.write(&text);
+        lab.boot_all();
+        lab
+    }
+
+    fn prepare(name: &'static str, network: &'static str, image: Image) -> Self {
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        // Another checkout's tests would take the same addresses.
+        let lock = File::create(std::env::temp_dir().join("kuboard-ha-lab-tests.lock")).unwrap();
+        lock.lock().unwrap();
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("lab");
+        std::fs::create_dir_all(folder.join(name)).unwrap();
+        let inventory = InventoryFile::create(folder.join(name).join("inventory.yaml"), "");
+        let cache = folder.join("cache").to_string_lossy().into_owned();
+        let lab = Self {
+            name,
+            network,
+            image,
+            folder,
+            inventory,
+            hosts: BTreeMap::new(),
+            // The tests download for themselves.
+            variables: BTreeMap::from([("XDG_CACHE_HOME".to_owned(), cache)]),
+            printed: Mutex::default(),
+            _turn: turn,
+            _lock: lock,
+        };
+        if !continues() {
+            lab.lab(&["down"]).unwrap_or_else(|why| unusable(&why));
+            std::fs::create_dir_all(lab.folder.join(name)).unwrap();
+        }
+        lab
+    }
+
+    /// Takes all hosts away with their disks and boots new ones in their places.
+    pub fn renew(&self) {
+        let mut arguments = vec!["rm"];
+        arguments.extend(self.hosts.keys().map(String::as_str));
+        self.must(&arguments);
+        self.boot_all();
+    }
+
+    fn boot_all(&self) {
+        let subnet = format!("{}.0/24", self.network);
+        let image = match self.image {
+            Image::Full => "full",
+            Image::Bare => "bare",
+        };
+        let hosts: Vec<String> =
+            self.hosts.iter().map(|(name, address)| format!("{name}={address}")).collect();
+        let mut arguments = vec!["boot", "--subnet", &subnet, "--image", image];
+        arguments.extend(hosts.iter().map(String::as_str));
+        self.lab(&arguments).unwrap_or_else(|why| unusable(&why));
+    }
+
+    // ---- the program
+
+    /// Sets a variable of the program's environment.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.variables.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// Runs a command of the program on this lab's inventory, to its end.
+    pub fn run(&self, arguments: &[&str]) -> Outcome {
+        let outcome = self.start(arguments).finish();
+        self.keep(&outcome);
+        outcome
+    }
+
+    /// Starts one.
+    pub fn start(&self, arguments: &[&str]) -> Running {
+        let inventory = self.inventory.path().to_string_lossy().into_owned();
+        let mut all = arguments.to_vec();
+        all.push(&inventory);
+        Running::start(&all, &self.variables)
+    }
+
+    /// Remembers what a command printed, for [`Lab::printed`].
+    pub fn keep(&self, outcome: &Outcome) {
+        let mut printed = self.printed.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = writeln!(printed, "{}\n{}\n{}", outcome.command, outcome.stdout, outcome.stderr);
+        eprintln!("  {}: {:?} after {:.1} s", outcome.command, outcome.code, outcome.seconds);
+    }
+
+    /// Everything that the program printed so far.
+    pub fn printed(&self) -> String {
+        self.printed.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// `up`, which must end well.
+    #[track_caller]
+    pub fn up(&self) -> Outcome {
+        self.run(&["up", "-o", "plain"]).exits(0)
+    }
+
+    /// The document of `status`, which must come within 8 s: 5 s are promised, and this machine is busy.
+    #[track_caller]
+    pub fn status(&self) -> Value {
+        self.run(&["status", "-o", "json"]).exits(0).within(8.0).document()
+    }
+
+    // ---- the hosts
+
+    /// The address of a host.
+    pub fn address(&self, host: &str) -> &str {
+        self.hosts.get(host).unwrap_or_else(|| panic!("no host {host} in this lab"))
+    }
+
+    /// The floating address.
+    pub fn floating(&self) -> String {
+        format!("{}.20", self.network)
+    }
+
+    /// The etcd members on these hosts.
+    pub fn etcd(&self, members: &[&str]) -> Etcd {
+        Etcd { addresses: members.iter().map(|member| self.address(member).to_owned()).collect() }
+    }
+
+    /// A file in the lab's own folder.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.join(self.name).join(name)
+    }
+
+    /// Runs a script as root on a host, not over ssh, and gives what it printed.
+    #[track_caller]
+    pub fn exec(&self, host: &str, script: &str) -> String {
+        self.try_exec(host, script).unwrap_or_else(|why| panic!("on {host}: {script}: {why}"))
+    }
+
+    /// The same where it may fail.
+    pub fn try_exec(&self, host: &str, script: &str) -> Result<String, String> {
+        self.lab(&["exec", host, "sh", "-c", script])
+    }
+
+    /// Runs a script on several hosts at once.
+    #[track_caller]
+    pub fn exec_all<'a>(
+        &self,
+        hosts: impl IntoIterator<Item = &'a String>,
+        script: &str,
+    ) -> BTreeMap<String, String> {
+        std::thread::scope(|scope| {
+            let asked: Vec<_> = hosts
+                .into_iter()
+                .map(|host| (host.clone(), scope.spawn(move || self.exec(host, script))))
+                .collect();
+            asked.into_iter().map(|(host, answer)| (host, answer.join().unwrap())).collect()
+        })
+    }
+
+    /// What a person does to hosts: kill, start, stop, pause, unpause, cut, mend, wait.
+    #[track_caller]
+    pub fn hosts_do(&self, action: &str, hosts: &[&str]) {
+        let mut arguments = vec![action];
+        arguments.extend(hosts);
+        self.must(&arguments);
+    }
+
+    /// Brings back every host that was killed, paused or cut off.
+    pub fn revive(&self) {
+        for host in self.hosts.keys() {
+            let _ = self.lab(&["unpause", host]);
+            let _ = self.lab(&["start", host]);
+            let _ = self.lab(&["mend", host]);
+        }
+        let all: Vec<&str> = self.hosts.keys().map(String::as_str).collect();
+        self.hosts_do("wait", &all);
+    }
+
+    /// Waits until a status satisfies; asks the program itself.
+    #[track_caller]
+    pub fn until_status(&self, limit: Duration, what: &str, good: impl Fn(&Value) -> bool) -> Value {
+        until(limit, what, || {
+            let status = self.run(&["status", "-o", "json"]).exits(0).document();
+            if good(&status) {
+                Ok(status)
+            } else {
+                Err(format!("{} {}", status["verdict"], status["reasons"]))
+            }
+        })
+    }
+
+    /// What the hosts have to say about a failure: failed units and the last lines of their journals.
+    pub fn evidence(&self) -> String {
+        let script = "systemctl --failed --no-legend --plain; \
+             journalctl --no-pager -o short-iso --since -5min -u etcd -u questdb -u docker -u haproxy -u keepalived -u kuboard-boot 2>&1 \
+             | grep -vE 'level=info|\"level\":\"info\"' | cut -c 1-300 | tail -n 12; \
+             ! systemctl -q is-active docker || docker logs --tail 4 kuboard 2>&1";
+        let mut text = String::new();
+        for host in self.hosts.keys() {
+            let said = self.try_exec(host, script).unwrap_or_else(|why| why);
+            let _ = writeln!(text, "---- {host}\n{}", said.trim_end());
+        }
+        text
+    }
+
+    #[track_caller]
+    fn must(&self, arguments: &[&str]) -> String {
+        self.lab(arguments).unwrap_or_else(|why| panic!("lab {}: {why}", arguments.join(" ")))
+    }
+
+    fn lab(&self, arguments: &[&str]) -> Result<String, String> {
+        let mut all = vec![arguments[0], "--lab", self.name];
+        all.extend(&arguments[1..]);
+        let Output { status, stdout, stderr } =
+            Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/lab/lab"))
+                .args(&all)
+                .env("KUBOARD_HA_LAB_DIR", &self.folder)
+                .output()
+                .map_err(|error| error.to_string())?;
+        let said = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        let (stdout, stderr) = (said(stdout), said(stderr));
+        if status.success() { Ok(stdout) } else { Err(format!("{}{stdout}", stderr.trim())) }
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        if std::env::var_os("KEEP_LAB").is_some() {
+            eprintln!("KEEP_LAB: examples/lab/lab down --lab {} takes the hosts down", self.name);
+            return;
+        }
+        if let Err(why) = self.lab(&["down"]) {
+            eprintln!("the lab {} could not be taken down: {why}", self.name);
+        }
+    }
+}
+
+/// Whether a developer goes on with hosts that a former run left behind.
+pub fn continues() -> bool {
+    let wish = std::env::var_os("KUBOARD_HA_LAB_FROM").is_some();
+    assert!(!wish || std::env::var_os("CI").is_none(), "KUBOARD_HA_LAB_FROM leaves scenarios out: not in CI");
+    wish
+}
+
+fn unusable(why: &str) -> ! {
+    panic!("the lab cannot be used ({why}); run: examples/lab/lab prepare --tests")
+}
+
+/// The lines `  NAME: ADDRESS` below `hosts:`.
+fn hosts_of(inventory: &str) -> BTreeMap<String, String> {
+    let lines = inventory.lines().skip_while(|line| *line != "hosts:").skip(1);
+    let entries =
+        lines.take_while(|line| line.starts_with(' ')).filter_map(|line| line.trim().split_once(": "));
+    entries.map(|(name, address)| (name.to_owned(), address.to_owned())).collect()
+}

@@ -1,0 +1,61 @@
+//! One machine, without registry and internet: everything from files of this machine; the login has a password only.
+
+use crate::cold;
+use crate::course::Course;
+use crate::lab::{Image, Lab};
+use crate::net;
+use crate::stands::{BOOT, built, is_healthy, login_works};
+
+const PASSWORD: &str = "lab-ssh-pass";
+
+#[test]
+fn one_machine_from_files_with_a_password() {
+    let mut lab = Lab::boot("test-one", "10.99.23", Image::Full, "one", |text| {
+        text.replace("user: root,", "user: pw, password: { env: LAB_PASSWORD },")
+            .replace("http://10.99.23.2/", "downloads/")
+            .replace("kuboard:\n  hosts:", "kuboard:\n  docker: present\n  hosts:")
+    });
+    lab.set("LAB_PASSWORD", PASSWORD);
+    let mut course = Course::new(&lab);
+    course.must("the files are carried in", carry_in);
+    course.must("up builds it, and says that it is not highly available", build);
+    course.step("the machine reboots", reboot);
+    course.end();
+}
+
+fn carry_in(lab: &Lab) {
+    let folder = lab.file("downloads");
+    std::fs::create_dir_all(&folder).unwrap();
+    let sums = String::from_utf8(net::download("10.99.23.2", 80, "/SHA256SUMS")).unwrap();
+    let arch = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
+    let wanted = [
+        format!("etcd-v3.5.6-linux-{arch}"),
+        format!("questdb-6.6.1-rt-linux-{arch}"),
+        "kuboard-standin-".to_owned(),
+    ];
+    for name in sums.lines().filter_map(|line| line.split_once("  ")).map(|(_, name)| name) {
+        if wanted.iter().any(|wanted| name.starts_with(wanted)) {
+            std::fs::write(folder.join(name), net::download("10.99.23.2", 80, &format!("/{name}"))).unwrap();
+        }
+    }
+}
+
+fn build(lab: &Lab) {
+    let plan = lab.run(&["plan", "-o", "plain"]).exits(0);
+    let said = format!("{}{}", plan.stdout, plan.stderr);
+    assert!(said.contains("highly available"), "{}", plan.told());
+    built(lab);
+    login_works(lab.address("node-1"), 80);
+    assert_eq!(lab.status()["load_balancer"], serde_json::Value::Null);
+    let journal = lab.exec("node-1", "journalctl --no-pager -o cat; cat /proc/[0-9]*/cmdline | tr '\\0' ' '");
+    assert!(!journal.contains(PASSWORD), "the login password stands in the journal or in a command line");
+    assert!(!lab.printed().contains(PASSWORD), "the login password was printed");
+}
+
+fn reboot(lab: &Lab) {
+    lab.hosts_do("stop", &["node-1"]);
+    assert_eq!(lab.status()["verdict"], "down");
+    lab.hosts_do("start", &["node-1"]);
+    cold::answers_by_itself(lab.address("node-1"), 80);
+    lab.until_status(BOOT, "healthy after a reboot", is_healthy);
+}

@@ -1,0 +1,46 @@
+//! What every cluster has to be once `up` has ended, whatever its shape.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::lab::Lab;
+use crate::net;
+
+/// A machine of the lab takes seconds to boot, its services some more.
+pub const BOOT: Duration = Duration::from_mins(2);
+
+/// Whether a status says healthy and nothing else.
+pub fn is_healthy(status: &Value) -> bool {
+    status["verdict"] == "healthy" && status["drift"].as_array().is_some_and(Vec::is_empty)
+}
+
+/// The hosts that hold the floating address.
+pub fn holders<'a>(lab: &Lab, balancers: &[&'a str]) -> Vec<&'a str> {
+    let held = format!(" {}/", lab.floating());
+    balancers.iter().copied().filter(|host| lab.exec(host, "ip -o address").contains(&held)).collect()
+}
+
+/// `up` builds it, or goes on to build it; then it is healthy, and again changes nothing.
+#[track_caller]
+pub fn built(lab: &Lab) {
+    let first = lab.up();
+    assert!(first.stdout.contains("stands"), "{}", first.told());
+    settled(lab);
+}
+
+/// It is healthy, and `up` changes nothing.
+#[track_caller]
+pub fn settled(lab: &Lab) {
+    let status = lab.status();
+    assert!(is_healthy(&status), "{status:#}");
+    let again = lab.up();
+    assert!(again.stdout.contains("nothing changed"), "{}", again.told());
+}
+
+/// Kuboard lets people in at `address:port`; each such request leaves a key in etcd.
+#[track_caller]
+pub fn login_works(address: &str, port: u16) {
+    let answer = net::get(address, port, "/sso/auth", Duration::from_secs(5)).unwrap();
+    assert_eq!(answer.status, 302, "{address}:{port}: {answer:?}");
+}
