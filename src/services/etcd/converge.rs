@@ -125,7 +125,9 @@ impl Walk<'_, '_> {
         let Some(sight) = sights.iter().find(|sight| sight.host == host) else { return false };
         let runs = sight.etcd.and_then(|etcd| etcd.running.known()).is_some_and(Option::is_some);
         let useless = !sight.is_healthy() && (!runs || self.running_difference(host).is_some());
-        !sight.is_started() || !sight.has_wal() || useless
+        // systemd calls a unit whose file is gone not loaded, though its process lives and serves.
+        let serves = runs && sight.is_healthy();
+        (!sight.is_started() && !serves) || !sight.has_wal() || useless
     }
 
     /// How a member comes up: what runs in the wrong way is restarted.

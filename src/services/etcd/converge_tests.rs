@@ -126,7 +126,7 @@ etcd.roll@{name} <- {after}
   ? every other member is healthy
   file:/etc/etcd.env: ETCD_SNAPSHOT_COUNT 10000 -> 50000
   unit:etcd.service: ETCD_SNAPSHOT_COUNT 10000 -> 50000
-  etcd:member: the next member may restart only when this one is healthy
+  etcd:member: done when this member is healthy again
 "
         )
     };

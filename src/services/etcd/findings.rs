@@ -73,17 +73,17 @@ impl Scene<'_> {
     }
 
     fn split(&self) -> Finding {
-        let mut places: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        let mut places: BTreeMap<(&str, &str), Vec<&HostName>> = BTreeMap::new();
         for sight in &self.sights {
             let ids = [sight.live_cluster(), sight.recorded_cluster()];
             for (id, how) in ids.into_iter().zip(["runs on", "is on record on"]) {
                 if let Some(id) = id {
-                    places.entry(id).or_default().push(format!("{how} {}", sight.host));
+                    places.entry((id, how)).or_default().push(sight.host);
                 }
             }
         }
         let seen: Vec<String> =
-            places.iter().map(|(id, places)| format!("{id} {}", places.join(" and "))).collect();
+            places.iter().map(|((id, how), hosts)| format!("{id} {how} {}", join(hosts))).collect();
         let message = format!(
             "The members belong to different etcd clusters: {}. Kuboard would read and write now here, now there.",
             seen.join("; ")
@@ -137,9 +137,10 @@ impl Scene<'_> {
         let unseen: Vec<&HostName> =
             self.sights.iter().filter(|sight| sight.etcd.is_none()).map(|sight| sight.host).collect();
         let names = join(&unseen);
+        let (was, it) = if unseen.len() == 1 { ("was", "it") } else { ("were", "them") };
         let message = format!(
-            "etcd could not be judged: {names} was not seen, and without it a quorum holds nowhere. An unseen member \
-             is never taken for an empty one."
+            "etcd could not be judged: {names} {was} not seen, and without {it} no quorum was seen anywhere. An unseen \
+             member is never taken for an empty one."
         );
         let (severity, hint) = if unseen.iter().all(|host| left_out(host)) {
             (Severity::Blocked, "a quorum, or a first start, needs it: run up without --without".to_owned())
@@ -190,8 +191,8 @@ impl Scene<'_> {
                     format!(
                         "make room: rev=$(etcdctl --endpoints={end} endpoint status -w json | grep -o \
                          '\"revision\":[0-9]*' | cut -d: -f2); etcdctl --endpoints={end} compact $rev; etcdctl \
-                         --endpoints={end} defrag --cluster; etcdctl --endpoints={end} alarm disarm; or raise \
-                         ETCD_QUOTA_BACKEND_BYTES in etcd.settings first"
+                         --endpoints={end} defrag --cluster; etcdctl --endpoints={end} alarm disarm. Then, \
+                         where it needs more for good: ETCD_QUOTA_BACKEND_BYTES in etcd.settings"
                     ),
                 )
             } else {

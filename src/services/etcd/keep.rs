@@ -96,7 +96,7 @@ impl Walk<'_, '_> {
         settle_steps(&mut job, inventory, host, &records);
         let reason = Reason::Differs(why.to_owned());
         job.unit(UNIT, UnitChange::Restart, &STAMP, reason, Risk::Restart, RESTART);
-        let reason = Reason::Needed("the next member may restart only when this one is healthy".to_owned());
+        let reason = Reason::Needed("done when this member is healthy again".to_owned());
         job.wait(ResourceId::new("etcd", "member"), probe, reason, FORMING);
         job.done()
     }

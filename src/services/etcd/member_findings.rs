@@ -131,11 +131,23 @@ impl Scene<'_> {
              will not be touched.",
             seen.join(", ")
         );
+        // Our own program where our records are gone: then the records are what must come back, not the data go.
+        let ours = etcd.running.known().and_then(Option::as_ref).is_some_and(|process| {
+            process.executable.starts_with(super::HOME) && sight.recorded_cluster().is_none()
+        });
+        let adopt = sight.live_cluster().filter(|_| ours).map(|id| {
+            let folder = format!("/var/lib/kuboard-ha/{}", self.inventory.cluster);
+            format!(
+                "If it is this cluster and only that folder was lost, on each member host: mkdir -p -m 0700 {folder} && \
+                 echo 'etcd cluster-id {id}' >>{folder}/manifest; then run up again. "
+            )
+        });
         let hint = format!(
-            "see what it is: systemctl status etcd; etcdctl --endpoints={} endpoint status -w table. If nobody needs it: \
-             systemctl disable --now etcd; mkdir /root/etcd-aside && mv {dir}/* /root/etcd-aside/; then run up again. \
-             Or give the cluster another place: etcd.data_dir",
-            client_url(self.inventory, host)
+            "see what it is: systemctl status etcd; etcdctl --endpoints={} endpoint status -w table. {}If nobody needs \
+             it: systemctl disable --now etcd; mkdir /root/etcd-aside && mv {dir}/* /root/etcd-aside/; then run up \
+             again. Or give the cluster another place: etcd.data_dir",
+            client_url(self.inventory, host),
+            adopt.unwrap_or_default()
         );
         Some(Finding::on(host, Severity::Blocked, "etcd.foreign-data", message).hint(hint))
     }
