@@ -39,6 +39,17 @@ pub fn plan(inventory: &Inventory, facts: &Facts) -> Planning {
     Planning { plan: order::order(stages, jobs), findings }
 }
 
+/// `--without A --without B`: every host that does not answer; `None` where no host does.
+fn away(facts: &Facts) -> Option<String> {
+    let away: Vec<String> = facts
+        .hosts
+        .iter()
+        .filter(|(_, state)| matches!(state, HostState::Unreachable { .. }))
+        .map(|(host, _)| format!("--without {host}"))
+        .collect();
+    (away.len() < facts.hosts.len()).then(|| away.join(" "))
+}
+
 /// What must be said of a host before any service looks at it.
 fn unseen(facts: &Facts, host: &HostName, state: &HostState) -> Option<Finding> {
     match state {
@@ -53,7 +64,12 @@ fn unseen(facts: &Facts, host: &HostName, state: &HostState) -> Option<Finding> 
                 "host.unreachable",
                 format!("{host} cannot be reached: {why}."),
             )
-            .hint(format!("mend the connection, or go on with the others: kuboard-ha up --without {host}")),
+            .hint(match away(facts) {
+                Some(away) => format!(
+                    "mend the connection; if it stays away, go on with the others where they suffice: kuboard-ha up {away}"
+                ),
+                None => "mend the connection, then run up again".to_owned(),
+            }),
         ),
         HostState::Reached(seen) => seen.lease.as_ref().map(|holder| {
             let message = format!("Another kuboard-ha is at work on {host}: {holder}.");

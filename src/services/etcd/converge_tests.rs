@@ -1,6 +1,8 @@
 use super::super::testing::{Scene, host, listing};
+use super::super::{CLUSTER_ID, config};
 use super::*;
 use crate::facts::model::{Active, Observed};
+use crate::facts::service::RunningEtcd;
 
 /// Applies the plan and plans again: nothing may be left.
 fn ends(scene: &Scene) -> Scene {
@@ -124,7 +126,7 @@ etcd.roll@{name} <- {after}
   ? every other member is healthy
   file:/etc/etcd.env: ETCD_SNAPSHOT_COUNT 10000 -> 50000
   unit:etcd.service: ETCD_SNAPSHOT_COUNT 10000 -> 50000
-  etcd:member: the next member may restart only when this one is healthy
+  etcd:member: done when this member is healthy again
 "
         )
     };
@@ -202,10 +204,6 @@ fn versions_do_not_go_back_and_do_not_jump() {
         );
         assert_eq!(findings.len(), 3);
     }
-    assert_eq!(refusal("3.5.6", "3.6.1").map(|refusal| refusal.0), Some("etcd.version-jump"));
-    assert_eq!(refusal("3.5.6", "3.4.30").map(|refusal| refusal.0), Some("etcd.downgrade"));
-    assert_eq!(refusal("3.5.9", "3.5.21"), None);
-    assert_eq!(refusal("3.5.6", "3.5.6"), None);
 }
 
 #[test]
