@@ -314,3 +314,35 @@ fn an_archive_with_another_digest_is_thrown_away() {
         assert!(said.contains("digest of the archive is") && !part.exists(), "{said}");
     });
 }
+
+/// A package manager that fails as the real one does while another process holds its lock, and that notices when two
+/// of its kind run at once.
+const LOCKED_APT: &str = r#"mkdir -p bin
+printf '%s\n' '#!/bin/sh' 'mkdir busy || { echo "two at once"; exit 1; }' 'sleep 0.1' 'rmdir busy' \
+    'echo "apt-get $*" >>calls' 'case $* in *install*) test -e repaired ;; esac' >bin/apt-get
+printf '%s\n' '#!/bin/sh' 'echo x >>tries' '[ "$(wc -l <tries)" -gt 2 ] || {' \
+    'echo "dpkg: error: dpkg frontend lock was locked by another process with pid 7" >&2' 'exit 2; }' ': >repaired' >bin/dpkg
+chmod +x bin/*
+PATH=$PWD/bin:$PATH
+sleep() { :; }
+"#;
+
+#[test]
+fn packages_wait_for_the_lock_of_others_and_for_each_other() {
+    everywhere(|scratch| {
+        scratch.run(&format!("{LOCKED_APT}add_packages one & add_packages two; wait $!")).unwrap();
+        let calls = fs::read_to_string(scratch.path("calls")).unwrap();
+        assert!(calls.contains("update") && calls.contains("install one") && calls.contains("install two"));
+    });
+}
+
+#[test]
+fn a_package_manager_that_fails_for_another_reason_is_not_asked_for_minutes() {
+    everywhere(|scratch| {
+        let text = "mkdir bin; printf '%s\\n' '#!/bin/sh' 'echo x >>tries' 'echo no such disk >&2; exit 1' >bin/dpkg; \
+                    cp bin/dpkg bin/apt-get; chmod +x bin/*; PATH=$PWD/bin:$PATH; add_packages one";
+        let said = scratch.run(text).unwrap_err();
+        assert!(said.contains("no such disk"), "{said}");
+        assert_eq!(fs::read_to_string(scratch.path("tries")).unwrap().lines().count(), 2);
+    });
+}

@@ -109,13 +109,19 @@ fn refusal(wrong: &[String]) -> CliError {
 enum Shape {
     /// One line of text.
     Line,
+    /// One line of ASCII: QuestDB compares a password's UTF-8 bytes with its UTF-16 characters.
+    AsciiLine,
     /// A private key in PEM.
     Key,
 }
 
 impl Shape {
     fn of(id: &SecretId) -> Self {
-        if id.as_str() == SecretId::TLS_KEY { Self::Key } else { Self::Line }
+        match id.as_str() {
+            SecretId::TLS_KEY => Self::Key,
+            SecretId::QUESTDB_PASSWORD => Self::AsciiLine,
+            _ => Self::Line,
+        }
     }
 }
 
@@ -131,7 +137,7 @@ fn read(vault: &dyn Vault, source: &SecretSource, shape: Shape) -> Result<Secret
         }
     };
     let mut text = String::from_utf8(bytes).map_err(|_| format!("{place} is not UTF-8 text"))?;
-    if matches!(source, SecretSource::File(_)) && shape == Shape::Line && text.ends_with('\n') {
+    if matches!(source, SecretSource::File(_)) && shape != Shape::Key && text.ends_with('\n') {
         text.pop();
         if text.ends_with('\r') {
             text.pop();
@@ -155,6 +161,9 @@ fn fault(text: &str, shape: Shape) -> Option<&'static str> {
     }
     if text.chars().any(char::is_control) {
         return Some("holds a control character");
+    }
+    if shape == Shape::AsciiLine && !text.is_ascii() {
+        return Some("holds a character outside ASCII: QuestDB would take no login with it");
     }
     None
 }
@@ -231,6 +240,14 @@ mod tests {
         let vault = Made(BTreeMap::from([("ADMIN", &b"Kuboard123"[..]), ("/quest", b"x"), ("SUDO", b"x")]));
         assert!(Secrets::read(&inventory(), &vault).unwrap_err().report.contains("kuboard.admin_password"));
         assert!(fault("x", Shape::Key).is_some());
+        let far = Made(BTreeMap::from([
+            ("ADMIN", "pässword".as_bytes()),
+            ("/quest", "é".as_bytes()),
+            ("SUDO", b"x"),
+        ]));
+        let report = Secrets::read(&inventory(), &far).unwrap_err().report;
+        assert!(report.contains("questdb.password") && report.contains("ASCII"), "{report}");
+        assert!(!report.contains("admin_password"), "{report}");
         assert_eq!(fault("-----BEGIN PRIVATE KEY-----\nx\n-----END PRIVATE KEY-----\n", Shape::Key), None);
     }
 }

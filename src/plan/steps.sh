@@ -197,19 +197,45 @@ package_names() {
 	esac
 }
 
-# add_packages NAME... : from the distribution. Services that packages start by themselves are left to later steps.
+# add_packages NAME... : from the distribution, one call at a time on this host: an archive's way in may need curl
+# while a step installs. Services that packages start by themselves are left to later steps.
 add_packages() {
-	umask 022 # what packages make is for everybody
-	if command -v apt-get >/dev/null 2>&1; then
-		export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
-		dpkg --configure -a
-		apt_get() { apt-get -q -o DPkg::Lock::Timeout=120 -o Acquire::Retries=3 "$@"; }
-		apt_get install -y --no-install-recommends "$@" || {
-			apt_get update
-			apt_get install -y --no-install-recommends "$@"
-		}
-		return 0
-	fi
+	mkdir -p "$STATE"
+	(
+		umask 022 # what packages make is for everybody
+		flock 8
+		if command -v apt-get >/dev/null 2>&1; then apt_add "$@" 8>&-; else rpm_add "$@" 8>&-; fi
+	) 8>>"$STATE/packages.lock"
+}
+
+# apt_add NAME... : repairs an interrupted dpkg and refreshes the lists only when that is needed.
+apt_add() {
+	export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
+	set -- apt-get -q -y --no-install-recommends -o DPkg::Lock::Timeout=120 -o Acquire::Retries=3 install "$@"
+	"$@" || {
+		patiently dpkg --configure -a
+		patiently apt-get -q -o Acquire::Retries=3 update
+		patiently "$@"
+	}
+}
+
+# patiently COMMAND... : again for two minutes while another process (unattended upgrades) holds the packages' locks.
+patiently() {
+	patient_turns=60
+	until patient_said=$("$@" 2>&1); do
+		case $patient_said in
+		*"ould not get lock"* | *"nable to lock"* | *"nable to acquire the dpkg"* | *"locked by another"*) ;;
+		*) patient_turns=0 ;;
+		esac
+		patient_turns=$((patient_turns - 1))
+		[ "$patient_turns" -gt 0 ] || fail "$patient_said"
+		sleep 2
+	done
+	printf '%s\n' "$patient_said"
+}
+
+# rpm_add NAME... : with the package manager of the RHEL or SUSE kin.
+rpm_add() {
 	for package in "$@"; do
 		package_added=
 		for candidate in $(package_names "$package"); do
@@ -306,7 +332,7 @@ stamp_unit() {
 image_pull() {
 	if [ -n "${2:-}" ]; then
 		image_registry=docker.io
-		case ${1%%/*} in *.* | *:* | localhost) image_registry=${1%%/*} ;; esac
+		case $1 in */*) case ${1%%/*} in *.* | *:* | localhost) image_registry=${1%%/*} ;; esac ;; esac
 		DOCKER_CONFIG="$WORK/docker"
 		export DOCKER_CONFIG
 		mkdir -p "$DOCKER_CONFIG"

@@ -17,6 +17,7 @@ use crate::plan::diff::FileWanted;
 use crate::plan::draft::{Draft, JobDraft};
 use crate::plan::model::{JobId, Procedure, Reason, Risk, Severity, UnitChange};
 use crate::plan::secrets::SecretWanted;
+use crate::plan::title::TITLE;
 use crate::resource::{Artifact, HostName, ResourceId};
 use crate::secret::SecretId;
 
@@ -194,7 +195,8 @@ impl Walk<'_, '_> {
         if !holders.is_empty() {
             let mut wait = self.draft.job("etcd.peers", "etcd", host);
             wait.after(configured).after(&before);
-            let probe = ask("etcd.peers", include_str!("sh/await_peers.sh"));
+            let mut probe = ask("etcd.peers", include_str!("sh/await_peers.sh"));
+            probe.args.insert(TITLE, "the members that hold data answer their peers".to_owned());
             let reason = Reason::Needed("those who hold data must say that it never took part".to_owned());
             wait.wait(ResourceId::new("etcd", "peers"), probe, reason, FORMING);
             before.push(wait.done());
@@ -291,6 +293,7 @@ pub(super) fn formed_probe(draft: &Draft<'_>, host: &HostName, hosts: &[HostName
             ("peer_port", etcd.peer_port.to_string()),
             ("client_port", etcd.client_port.to_string()),
             ("names", names.join(" ")),
+            (TITLE, "the member is healthy, and every other took part".to_owned()),
         ],
     )
 }

@@ -13,6 +13,7 @@ use crate::facts::service::RunningEtcd;
 use crate::inventory::Inventory;
 use crate::plan::draft::{Draft, JobDraft, Milestone};
 use crate::plan::model::{Finding, JobId, Procedure, Reason, Risk, Severity, UnitChange};
+use crate::plan::title::TITLE;
 use crate::resource::{HostName, ResourceId};
 
 /// The procedure that effects know.
@@ -107,6 +108,7 @@ impl Walk<'_, '_> {
         let args = [
             ("address", inventory.address(host).to_string()),
             ("peer_port", inventory.etcd.peer_port.to_string()),
+            (TITLE, "note the id of the cluster in the manifest".to_owned()),
         ];
         Records {
             cluster: Procedure::new(RECORD_CLUSTER, include_str!("sh/record_cluster.sh"), args),

@@ -31,7 +31,7 @@ impl Walk<'_, '_> {
             let running = reached.etcd.as_ref().and_then(|etcd| etcd.status.known()?.as_ref());
             let serves = running.map(|status| status.version.as_str()).or(serves);
             if let Some((code, why)) = serves.and_then(|serves| refusal(serves, &wanted)) {
-                let message = format!("{host} serves etcd {}: {why}.", serves.unwrap_or_default());
+                let message = format!("etcd {} serves on {host}: {why}.", serves.unwrap_or_default());
                 let hint = format!("set etcd.version back to {}", serves.unwrap_or_default());
                 self.draft.find(Finding::on(host, Severity::Blocked, code, message).hint(hint));
                 fine = false;
