@@ -11,7 +11,7 @@ use kuboard_ha::facts::model::{
 use kuboard_ha::facts::service::{EtcdFacts, EtcdStatus, Member, PeerView, RunningEtcd};
 use kuboard_ha::inventory::Inventory;
 use kuboard_ha::plan::effects::{effects, stamp_key};
-use kuboard_ha::plan::model::{Action, Guard, Planning, Procedure, SecretChange, Step, UnitChange};
+use kuboard_ha::plan::model::{Action, Guard, JobId, Planning, Procedure, SecretChange, Step, UnitChange};
 use kuboard_ha::resource::{ContentKey, HostName};
 use kuboard_ha::secret::{Fingerprint, SecretId};
 use kuboard_ha::services;
@@ -148,6 +148,59 @@ impl World {
         Ok(())
     }
 
+    /// Carries out up to `count` steps of a plan as the executor does: jobs side by side, one at a time on a host,
+    /// in an order that `choose` (below a number) decides. What is awaited may come true by other jobs' steps. Ends
+    /// where nothing can go on any more.
+    pub fn run_side_by_side(
+        &mut self,
+        planning: &Planning,
+        mut count: usize,
+        choose: &mut dyn FnMut(usize) -> usize,
+    ) {
+        let jobs = &planning.plan.jobs;
+        let mut done: BTreeSet<&JobId> = BTreeSet::new();
+        let mut at: BTreeMap<&HostName, (usize, usize)> = BTreeMap::new();
+        let mut ended: BTreeSet<usize> = BTreeSet::new();
+        let mut stalled: BTreeSet<usize> = BTreeSet::new();
+        while count > 0 {
+            let ready: Vec<usize> = (0..jobs.len())
+                .filter(|index| !ended.contains(index) && !stalled.contains(index))
+                .filter(|index| jobs[*index].after.iter().all(|id| done.contains(id)))
+                .filter(|index| at.get(&jobs[*index].host).is_none_or(|(held, _)| held == index))
+                .collect();
+            if ready.is_empty() {
+                return;
+            }
+            let index = ready[choose(ready.len())];
+            let job = &jobs[index];
+            let next = at.get(&job.host).map_or(0, |(_, next)| *next);
+            if next == 0 && !job.guards.iter().all(|guard| self.holds(guard, &job.host)) {
+                ended.insert(index);
+                continue;
+            }
+            at.insert(&job.host, (index, next));
+            let step = &job.steps[next];
+            if self.step(&job.host, step).is_err() {
+                if matches!(step.action, Action::Await(_)) && !self.off.contains_key(&job.host) {
+                    stalled.insert(index);
+                } else {
+                    ended.insert(index);
+                    at.remove(&job.host);
+                }
+                continue;
+            }
+            count -= 1;
+            stalled.clear();
+            if next + 1 == job.steps.len() {
+                ended.insert(index);
+                done.insert(&job.id);
+                at.remove(&job.host);
+            } else {
+                at.insert(&job.host, (index, next + 1));
+            }
+        }
+    }
+
     /// Carries out one step; why it failed.
     pub fn step(&mut self, host: &HostName, step: &Step) -> Result<(), String> {
         if self.off.contains_key(host) {
@@ -251,7 +304,8 @@ impl World {
         }
         let docker = units.iter().any(|unit| unit == "docker.service");
         if let Observed::Known(Some(engine)) = &mut seen.docker {
-            engine.version = if docker { engine.version.take() } else { None };
+            engine.version =
+                docker.then(|| engine.version.take().unwrap_or_else(|| "20.10.24+dfsg1".to_owned()));
         }
         let haproxy = units.iter().any(|unit| unit == "haproxy.service");
         if let Some(balancer) = &mut seen.balancer {
@@ -260,6 +314,9 @@ impl World {
         let questdb = units.iter().any(|unit| unit == "questdb.service");
         if let Some(facts) = &mut seen.questdb {
             (facts.healthy, facts.login) = (Observed::Known(questdb), Observed::Known(questdb));
+            if questdb && !facts.has_data {
+                (facts.has_data, facts.data_owner) = (true, Some("questdb:questdb".to_owned()));
+            }
         }
         if units.iter().any(|unit| unit == ETCD) {
             self.start(host);
@@ -344,6 +401,15 @@ impl World {
         let store = self.store(host);
         store.complaint = None;
         store.process = Some(Process { running, joined: false });
+    }
+
+    /// By machine: the cluster that its data belongs to, and how far it goes.
+    pub fn data(&self) -> BTreeMap<HostName, (String, u64)> {
+        let of = |(host, store): (&HostName, &Store)| {
+            let log = store.log.as_ref()?;
+            Some((host.clone(), (log.cluster.clone(), log.index)))
+        };
+        self.etcd.iter().filter_map(of).collect()
     }
 
     fn peers<'w>(&'w self, id: &'w str) -> impl Iterator<Item = &'w Log> {

@@ -156,8 +156,13 @@ impl Walk<'_, '_> {
         let artifact = self.artifacts.get(host).cloned();
         let ready = self.ready.get(host).cloned().unwrap_or_default();
         let inventory = self.draft.inventory;
+        let begins = state == ClusterState::New && self.is_blank(host);
         let mut job = self.draft.job("etcd.configure", "etcd", host);
         job.after(&ready);
+        // Once it is enabled a boot starts it, with `up` or without: the data that it makes then is ours as well.
+        if begins && job.record(BOOTSTRAP, &config::initial_cluster(inventory)) {
+            no_wal_guard(&mut job, &inventory.etcd.data_dir);
+        }
         if let Some(artifact) = artifact {
             links(&mut job, &artifact);
         }
@@ -198,9 +203,7 @@ impl Walk<'_, '_> {
         }
         let mut job = self.draft.job("etcd.start", "etcd", host);
         job.after(configured).after(&before);
-        let args = [("data_dir", etcd.data_dir.clone())];
-        let empty = Procedure::new("etcd.no-wal", include_str!("sh/guard_no_wal.sh"), args);
-        job.guard(&format!("no data in {}", etcd.data_dir), empty);
+        no_wal_guard(&mut job, &etcd.data_dir);
         if !holders.is_empty() {
             let unpublished = ask("etcd.unpublished", include_str!("sh/guard_unpublished.sh"));
             job.guard("no member says that this one ever served", unpublished);
@@ -297,6 +300,12 @@ pub(super) fn formed_probe(draft: &Draft<'_>, host: &HostName, hosts: &[HostName
 
 pub(super) fn addresses<'h>(draft: &Draft<'_>, hosts: impl Iterator<Item = &'h HostName>) -> String {
     hosts.map(|host| draft.inventory.address(host).to_string()).collect::<Vec<_>>().join(" ")
+}
+
+fn no_wal_guard(job: &mut JobDraft<'_, '_>, data_dir: &str) {
+    let args = [("data_dir", data_dir.to_owned())];
+    let empty = Procedure::new("etcd.no-wal", include_str!("sh/guard_no_wal.sh"), args);
+    job.guard(&format!("no data in {data_dir}"), empty);
 }
 
 #[cfg(test)]

@@ -37,6 +37,8 @@ etcd.install@etcd1 <- etcd.stage@etcd1
   directory:/var/lib/etcd: missing
   directory:/opt/kuboard-ha/etcd/3.5.6-4db32e3b: missing
 etcd.configure@etcd1 <- etcd.install@etcd1 secret.etcd-token@etcd1
+  ? no data in /var/lib/etcd
+  manifest:etcd/bootstrap: missing
   link:/opt/kuboard-ha/etcd/current: missing
   link:/usr/local/bin/etcd: missing
   link:/usr/local/bin/etcdctl: missing
@@ -47,7 +49,6 @@ etcd.configure@etcd1 <- etcd.install@etcd1 secret.etcd-token@etcd1
   unit:etcd.service: so that it starts at boot
 etcd.start@etcd1 <- etcd.configure@etcd1
   ? no data in /var/lib/etcd
-  manifest:etcd/bootstrap: missing
   unit:etcd.service: to form the cluster together with the others
 etcd.form@etcd1 <- etcd.start@etcd1
   etcd:member: the cluster must have a quorum, and this member be healthy
