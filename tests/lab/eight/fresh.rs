@@ -67,7 +67,7 @@ pub fn foreign(lab: &Lab) {
     let refused = lab.run(&["up", "-o", "plain"]);
     let check = lab.run(&["check", "-o", "json"]).exits(5).document();
     lab.exec("etcd1", "grep -q theirs /etc/etcd.env && rm /etc/etcd.env");
-    lab.exec("etcd2", "kill $(pgrep -f 'http.server -b')");
+    lab.exec("etcd2", "kill $(pgrep -f '[h]ttp.server')");
 
     let refused = refused.exits(5);
     let said = format!("{}{}", refused.stdout, refused.stderr);

@@ -23,9 +23,9 @@ fn eight_hosts() {
     let lab = Lab::boot("test-eight", "10.99.20", Image::Full, "eight", |text| text);
     let mut course = Course::new(&lab);
     course.must("check says ready on bare hosts and changes nothing", fresh::check);
-    course.step("plan explains itself", fresh::plan);
-    course.step("plan prints the configuration of a balancer of one's own", fresh::external_balancer);
-    course.step("what belongs to others forbids up, with a way out", fresh::foreign);
+    course.early("plan explains itself", fresh::plan);
+    course.early("plan prints the configuration of a balancer of one's own", fresh::external_balancer);
+    course.early("what belongs to others forbids up, with a way out", fresh::foreign);
     course.must("up builds the cluster", fresh::up);
     course.step("etcd is formed and settled, without a restart", services::etcd);
     course.step("QuestDB wants its password and keeps its console to itself", services::questdb);
