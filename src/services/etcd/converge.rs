@@ -18,6 +18,7 @@ use crate::plan::diff::FileWanted;
 use crate::plan::draft::{Draft, JobDraft, Milestone};
 use crate::plan::model::{Finding, JobId, Procedure, Reason, Risk, Severity, UnitChange};
 use crate::plan::secrets::SecretWanted;
+use crate::plan::title::TITLE;
 use crate::resource::{Artifact, HostName, ResourceId};
 use crate::secret::SecretId;
 
@@ -221,6 +222,7 @@ impl Walk<'_, '_> {
                 ("holders", holders.clone()),
                 ("port", etcd.peer_port.to_string()),
                 ("name", host.to_string()),
+                (TITLE, "the members that hold data answer".to_owned()),
             ];
             Procedure::new(name, text, args)
         };
@@ -280,7 +282,7 @@ impl Walk<'_, '_> {
                         Reason::Differs(format!("not healthy ({why}) -> healthy"))
                     }
                     _ => Reason::Needed(
-                        "the cluster must have a quorum, and this member be healthy".to_owned(),
+                        "the cluster needs a quorum, and takes all its members along".to_owned(),
                     ),
                 };
                 job.wait(ResourceId::new("etcd", "member"), probe, reason, FORMING);
@@ -376,6 +378,7 @@ impl Walk<'_, '_> {
         let args = [
             ("address", inventory.address(host).to_string()),
             ("peer_port", inventory.etcd.peer_port.to_string()),
+            (TITLE, format!("note in the manifest: {CLUSTER_ID}")),
         ];
         Records {
             cluster: Procedure::new(RECORD_CLUSTER, include_str!("sh/record_cluster.sh"), args),
@@ -462,6 +465,7 @@ fn formed_probe(draft: &Draft<'_>, host: &HostName, hosts: &[HostName]) -> Proce
             ("peer_port", etcd.peer_port.to_string()),
             ("client_port", etcd.client_port.to_string()),
             ("names", names.join(" ")),
+            (TITLE, "this member is healthy".to_owned()),
         ],
     )
 }

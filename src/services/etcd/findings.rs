@@ -177,11 +177,11 @@ impl Scene<'_> {
             self.sights.iter().filter(|sight| sight.etcd.is_none()).map(|sight| sight.host).collect();
         let names = join(&unseen);
         let message = format!(
-            "etcd could not be judged: {names} was not seen, and without it a quorum holds nowhere. An unseen member \
+            "etcd cannot be judged without {names}: too few members were seen for a quorum, and one that was not seen \
              is never taken for an empty one."
         );
         let (severity, hint) = if unseen.iter().all(|host| left_out(host)) {
-            (Severity::Blocked, "a quorum, or a first start, needs it: run up without --without".to_owned())
+            (Severity::Blocked, "a quorum, or a first start, needs them: run up without --without".to_owned())
         } else {
             (Severity::Unknown, format!("make {names} reachable, then run up again"))
         };
