@@ -50,6 +50,33 @@ fn away(facts: &Facts) -> Option<String> {
     (away.len() < facts.hosts.len()).then(|| away.join(" "))
 }
 
+/// What gets past the reason why a host was not reached.
+fn way_in(facts: &Facts, why: &str) -> String {
+    let says = |words: &str| why.contains(words);
+    let way = if says("host key is not known") {
+        "compare the key that ssh shows with the host's own and accept it there, once; or trust at first sight: \
+         `ssh: { host_keys: accept-new }`"
+    } else if says("host key changed") {
+        "a host that was set up anew has new keys: then forget the old with ssh-keygen -R ADDRESS; otherwise somebody \
+         may be in between"
+    } else if says("Permission denied") || says("Too many authentication failures") {
+        "check `ssh.user`, `ssh.identity_file` and what ssh-add -l lists; a password goes into `ssh.password`"
+    } else if says("wants a password and none was given") {
+        "give it: `ssh: { sudo_password: { env: SUDO_PASSWORD } }`"
+    } else if says("sudo") {
+        "check `ssh.sudo_password` and, on the host, what sudo -l lists for this user"
+    } else {
+        let check = "check that it runs and that its address and `ssh.port` are right";
+        return match away(facts) {
+            Some(away) => format!(
+                "{check}; if it stays away, go on with the others where they suffice: kuboard-ha up {away}"
+            ),
+            None => format!("{check}, then run up again"),
+        };
+    };
+    way.to_owned()
+}
+
 /// What must be said of a host before any service looks at it.
 fn unseen(facts: &Facts, host: &HostName, state: &HostState) -> Option<Finding> {
     match state {
@@ -64,12 +91,7 @@ fn unseen(facts: &Facts, host: &HostName, state: &HostState) -> Option<Finding> 
                 "host.unreachable",
                 format!("{host} cannot be reached: {why}."),
             )
-            .hint(match away(facts) {
-                Some(away) => format!(
-                    "mend the connection; if it stays away, go on with the others where they suffice: kuboard-ha up {away}"
-                ),
-                None => "mend the connection, then run up again".to_owned(),
-            }),
+            .hint(way_in(facts, why)),
         ),
         HostState::Reached(seen) => seen.lease.as_ref().map(|holder| {
             let message = format!("Another kuboard-ha is at work on {host}: {holder}.");

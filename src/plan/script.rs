@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::inventory::model::Transfer;
 use crate::plan::model::{Action, ContainerSpec, ImageSource, Job, Procedure, SecretChange, UnitChange};
+use crate::plan::title::TITLE;
 use crate::resource::{Content, Part, SecretForm};
 
 /// The functions that the text of steps, guards and probes may call.
@@ -58,7 +59,7 @@ pub fn quote(text: &str) -> String {
 /// A service's procedure: its arguments as variables, then its own text.
 pub fn procedure(procedure: &Procedure) -> String {
     let mut text = String::new();
-    for (name, value) in &procedure.args {
+    for (name, value) in procedure.args.iter().filter(|(name, _)| **name != TITLE) {
         let _ = writeln!(text, "{name}={}", quote(value));
     }
     text.push_str(procedure.text);

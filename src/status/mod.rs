@@ -17,7 +17,7 @@ use serde::Serialize;
 use crate::facts::Facts;
 use crate::facts::model::HostState;
 use crate::inventory::Inventory;
-use crate::plan::model::{Finding, Planning, Severity};
+use crate::plan::model::{Action, Finding, Planning, Severity, Step};
 use crate::resource::{Arch, HostName, ResourceId};
 pub use crate::status::etcd::{EtcdStatus, EtcdVerdict, MemberStatus, Quorum};
 pub use crate::status::services::{BalancerStatus, KuboardStatus, QuestdbStatus, ReplicaStatus};
@@ -141,9 +141,13 @@ fn host_status(facts: &Facts, name: &HostName) -> HostStatus {
     }
 }
 
+/// What differs, step by step of the plan. A wait is no difference of its own, unless there is nothing but waits.
 fn drift(planning: &Planning) -> Vec<Drift> {
     let mut all: Vec<Drift> = Vec::new();
-    for (host, step) in planning.plan.jobs.iter().flat_map(|job| job.steps.iter().map(|s| (&job.host, s))) {
+    let steps = || planning.plan.jobs.iter().flat_map(|job| job.steps.iter().map(|step| (&job.host, step)));
+    let is_wait = |step: &Step| matches!(step.action, Action::Await(_));
+    let waits_only = steps().all(|(_, step)| is_wait(step));
+    for (host, step) in steps().filter(|(_, step)| waits_only || !is_wait(step)) {
         let drift =
             Drift { host: host.clone(), resource: step.resource.clone(), reason: step.reason.to_string() };
         if !all.contains(&drift) {

@@ -1,4 +1,4 @@
-//! Five members, all else on two of their machines, as a user with sudo, behind TLS.
+//! Five members, all else on two of their machines, as a user with sudo, behind TLS; each host downloads for itself.
 
 use crate::course::Course;
 use crate::lab::{Image, Lab};
@@ -21,7 +21,7 @@ fn five_members_with_sudo_and_tls() {
                 "[etcd4, etcd5]\n  url: https://10.99.24.20\n  image:",
             )
             .replace("[kuboard-1, kuboard-2]", "[etcd4, etcd5]")
-            + "  tls: { certificate: server.pem, key: { file: server.key } }\n"
+            + "  tls: { certificate: server.pem, key: { file: server.key } }\ntransfer: pull\n"
     });
     let mut course = Course::new(&lab);
     course.must("a certificate is made", certificate);

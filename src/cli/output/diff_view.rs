@@ -46,7 +46,7 @@ fn file_diff(facts: &Facts, host: &HostName, step: &Step, canvas: &Canvas) -> Op
         _ => None,
     };
     let (before, note) = before(fact);
-    let after = clean(&content.masked());
+    let after = alike_masked(&before, &clean(&content.masked()));
     let mut text = String::new();
     let diff = TextDiff::from_lines(before.as_str(), after.as_str());
     if diff.ratio() >= 1.0 {
@@ -74,6 +74,26 @@ fn file_diff(facts: &Facts, host: &HostName, step: &Step, canvas: &Canvas) -> Op
     Some(FileDiff { title: format!("{path}{note}"), body: text })
 }
 
+/// What is there was masked on the host, a whole value at a time; what comes is known but for the secret. Where they
+/// may be the same, the line that comes is shown as the other.
+fn alike_masked(before: &str, after: &str) -> String {
+    let whole: Vec<&str> = before
+        .lines()
+        .filter(|line| line.ends_with("=***"))
+        .map(|line| line.trim_end_matches("***"))
+        .collect();
+    let mut text = String::new();
+    for line in after.split_inclusive('\n') {
+        match whole.iter().find(|name| line.starts_with(**name) && line.contains("***")) {
+            Some(name) => {
+                let _ = writeln!(text, "{name}***");
+            }
+            None => text.push_str(line),
+        }
+    }
+    text
+}
+
 /// The text that is there, and what has to be said about it.
 fn before(fact: Option<&FileFact>) -> (String, &'static str) {
     match fact {
@@ -88,5 +108,17 @@ fn before(fact: Option<&FileFact>) -> (String, &'static str) {
             (clean(text), note)
         }
         Some(FileFact { text: None, .. }) => (String::new(), " (what is there now was not read)"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_masked_in_two_ways_is_no_difference() {
+        let before = "A=1\nURI=***\n";
+        assert_eq!(alike_masked(before, "A=2\nURI=postgresql://admin:***@h/q\n"), "A=2\nURI=***\n");
+        assert_eq!(alike_masked(before, "URI=none\nURIS=***"), "URI=none\nURIS=***");
     }
 }

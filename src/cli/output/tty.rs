@@ -40,6 +40,8 @@ struct Running {
     stage: String,
     since: Instant,
     changed: usize,
+    /// What it did: the last step that changed something, else the last.
+    deed: Option<(usize, bool)>,
 }
 
 /// Bytes over time.
@@ -219,7 +221,7 @@ impl Renderer for Live {
                 self.upload(host, artifact, *done, *total);
             }
             Event::JobStarted { job, stage, .. } => {
-                let running = Running { stage: stage.clone(), since: Instant::now(), changed: 0 };
+                let running = Running { stage: stage.clone(), since: Instant::now(), changed: 0, deed: None };
                 self.jobs.insert(job.clone(), running);
             }
             Event::StepStarted { job, step, host, title, .. } => {
@@ -237,6 +239,9 @@ impl Renderer for Live {
                 }
                 if let Some(running) = self.jobs.get_mut(job) {
                     running.changed += usize::from(*changed);
+                    if *changed || !running.deed.is_some_and(|(_, changed)| changed) {
+                        running.deed = Some((*step, *changed));
+                    }
                 }
                 if self.verbose > 0 {
                     let took = self.canvas.paint(Tone::Dim, elapsed(*took));
@@ -257,10 +262,11 @@ impl Renderer for Live {
                 self.idle(host, "failed");
             }
             Event::JobFinished { job, host } => {
-                let what = job.split('@').next().unwrap_or(job);
                 if let Some(running) = self.jobs.remove(job)
+                    && let Some((step, _)) = running.deed
                     && self.verbose == 0
                 {
+                    let what = clean_line(&format!("{}: {}", running.stage, self.title(job, step)));
                     let took = elapsed(running.since.elapsed());
                     let took = self.canvas.paint(Tone::Dim, format!("{} changed, {took}", running.changed));
                     self.above(Tone::Good, "✓", host.as_str(), &format!("{what}  {took}"));
@@ -286,17 +292,17 @@ impl Renderer for Live {
     }
 
     fn clear(&mut self) {
-        for row in std::mem::take(&mut self.rows).into_values() {
-            row.bar.finish_and_clear();
-        }
-        for (bar, _) in std::mem::take(&mut self.downloads).into_values() {
-            bar.finish_and_clear();
-        }
-        if let Some(total) = self.total.take() {
-            total.finish_and_clear();
+        let rows = std::mem::take(&mut self.rows).into_values().map(|row| row.bar);
+        let downloads = std::mem::take(&mut self.downloads).into_values().map(|(bar, _)| bar);
+        let bars: Vec<_> = rows.chain(downloads).chain(self.total.take()).collect();
+        for bar in &bars {
+            bar.disable_steady_tick();
         }
         let _ = self.multi.clear();
         self.multi.set_draw_target(ProgressDrawTarget::hidden());
+        // A display that was cleared still counts the lines of bars that ended, and would later draw over what was
+        // written in between: a new one begins.
+        self.multi = MultiProgress::with_draw_target(ProgressDrawTarget::hidden());
         self.shown = false;
     }
 }

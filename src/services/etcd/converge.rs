@@ -187,6 +187,7 @@ impl Walk<'_, '_> {
                 ("holders", holders.clone()),
                 ("port", etcd.peer_port.to_string()),
                 ("name", host.to_string()),
+                (TITLE, "the members that hold data answer".to_owned()),
             ];
             Procedure::new(name, text, args)
         };
@@ -245,7 +246,7 @@ impl Walk<'_, '_> {
                         Reason::Differs(format!("not healthy ({why}) -> healthy"))
                     }
                     _ => Reason::Needed(
-                        "the cluster must have a quorum, and this member be healthy".to_owned(),
+                        "the cluster needs a quorum, and takes all its members along".to_owned(),
                     ),
                 };
                 job.wait(ResourceId::new("etcd", "member"), probe, reason, FORMING);

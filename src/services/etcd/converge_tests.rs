@@ -51,7 +51,7 @@ etcd.start@etcd1 <- etcd.configure@etcd1
   ? no data in /var/lib/etcd
   unit:etcd.service: to form the cluster together with the others
 etcd.form@etcd1 <- etcd.start@etcd1
-  etcd:member: the cluster must have a quorum, and this member be healthy
+  etcd:member: the cluster needs a quorum, and takes all its members along
 etcd.settle@etcd1 <- etcd.form@etcd1 etcd.install@etcd1 secret.etcd-token@etcd1
   ? the cluster has a quorum
   file:/etc/etcd.env: ETCD_INITIAL_CLUSTER_STATE new -> existing
@@ -240,7 +240,7 @@ fn what_is_stopped_is_started_and_never_formed_anew() {
             ))
             .chain((1..=3).map(|number| format!(
                 "etcd.form@etcd{number} <- etcd.start@etcd1 etcd.start@etcd2 etcd.start@etcd3\n  etcd:member: the cluster \
-                 must have a quorum, and this member be healthy\n"
+                 needs a quorum, and takes all its members along\n"
             )))
             .collect::<String>()
     );

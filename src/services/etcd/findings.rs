@@ -143,7 +143,7 @@ impl Scene<'_> {
              member is never taken for an empty one."
         );
         let (severity, hint) = if unseen.iter().all(|host| left_out(host)) {
-            (Severity::Blocked, "a quorum, or a first start, needs it: run up without --without".to_owned())
+            (Severity::Blocked, "a quorum, or a first start, needs them: run up without --without".to_owned())
         } else {
             (Severity::Unknown, format!("make {names} reachable, then run up again"))
         };

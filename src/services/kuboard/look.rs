@@ -6,6 +6,7 @@ use crate::facts::look::{DockerLook, FileLook, Looks, Probe};
 use crate::inventory::Inventory;
 use crate::inventory::model::EnvValue;
 use crate::plan::model::Procedure;
+use crate::plan::title::TITLE;
 use crate::resource::HostName;
 use crate::secret::SecretId;
 use crate::services::kuboard::names::{
@@ -16,6 +17,8 @@ use crate::services::kuboard::names::{
 pub const LOOK: &str = "kuboard.look";
 /// The wait for a working replica.
 pub const READY: &str = "kuboard.ready";
+/// Seconds after which a balancer has noticed that a replica is back: two good checks, the first within a second.
+const NOTICED: u32 = 3;
 
 /// Adds what the service looks at.
 pub fn look(inventory: &Inventory, host: &HostName, looks: &mut Looks) {
@@ -42,10 +45,20 @@ pub fn look(inventory: &Inventory, host: &HostName, looks: &mut Looks) {
 
 /// The wait until a replica works: what it needs is reachable from its host, both its ports answer, and a login leads
 /// on. The last is asked after a start only: Kuboard writes to the store for each. `members` are the etcd hosts to
-/// reach; `first` also waits for the keys that a first start writes.
-pub fn ready(inventory: &Inventory, host: &HostName, members: &[HostName], first: bool) -> Procedure {
+/// reach; `first` also waits for the keys that a first start writes; a `serving` replica that was replaced must
+/// have answered for a while, so that the balancer has noticed before the next one goes.
+pub fn ready(
+    inventory: &Inventory,
+    host: &HostName,
+    members: &[HostName],
+    first: bool,
+    serving: bool,
+) -> Procedure {
     let mut args = arguments(inventory, host, members);
+    let several = inventory.kuboard.hosts.len() > 1;
+    args.insert("steady", if serving && several { NOTICED } else { 0 }.to_string());
     args.insert("first", if first { "yes" } else { "no" }.to_owned());
+    args.insert(TITLE, "this replica works".to_owned());
     Procedure { name: READY, text: include_str!("ready.sh"), args }
 }
 

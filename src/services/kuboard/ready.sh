@@ -1,5 +1,8 @@
 # Exits 0 once a replica works; until then the last line says what it waits for. Given: as in look.sh; login (the kind),
-# first (yes: also wait for what a first start writes).
+# first (yes: also wait for what a first start writes), steady (for how many seconds pages must have answered).
+mark=$WORK/kuboard.steady
+since=$(cat "$mark" 2>/dev/null) || since=
+rm -f "$mark"
 for member in $etcd; do
 	at=${member#*=}
 	tcp_open "${at%=*}" "${at##*=}" || fail "etcd on ${member%%=*} (${at%=*}:${at##*=}) is not reachable from here"
@@ -33,6 +36,14 @@ status() {
 web=$(status /kuboard-resources/version.json) || web=
 [ "$web" = 200 ] || fail "http://$address:$http_port answers ${web:-nothing}, see: docker logs --tail 50 kuboard"
 tcp_open "$address" "$agent_port" || fail "the agent port $address:$agent_port accepts no connection"
+
+# A balancer in front counts a replica in again only after some checks of its own; the next may go no sooner.
+read -r up _ </proc/uptime
+up=${up%.*}
+if [ $((up - ${since:=$up})) -lt "$steady" ]; then
+	printf '%s\n' "$since" >"$mark"
+	fail "it answers; in $((steady - up + since)) s balancers will have noticed"
+fi
 
 ask='/sso/auth?access_type=offline&client_id=kuboard-sso&redirect_uri=%2Fcallback&response_type=code&scope=openid+profile+email+groups&state=%2F'
 [ "$login" = default ] && ask="$ask&connector_id=default"

@@ -95,7 +95,7 @@ pub fn replica(
         } else {
             "it answers and a login leads on"
         };
-        let probe = ready(inventory, host, &shared.members, first);
+        let probe = ready(inventory, host, &shared.members, first, serving);
         let reason = Reason::Needed(format!("done when {what}"));
         job.wait(ResourceId::new("kuboard", "replica"), probe, reason, READY);
     }

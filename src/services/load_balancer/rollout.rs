@@ -10,6 +10,7 @@ use crate::plan::draft::{Draft, JobDraft, Milestone};
 use crate::plan::effects::stamp_key;
 use crate::plan::model::{Finding, JobId, Procedure, Reason, Risk, Severity, UnitChange};
 use crate::plan::secrets::SecretWanted;
+use crate::plan::title::TITLE;
 use crate::render::RenderError;
 use crate::resource::{HostName, ResourceId};
 use crate::secret::SecretId;
@@ -141,8 +142,9 @@ fn haproxy(job: &mut JobDraft<'_, '_>, wanted: Wanted<'_>) -> Result<(), RenderE
     let live = healthy(job);
     let changed = run(job, HAPROXY, &wanted.haproxy_stamp(), live == Some(false));
     if changed || live != Some(true) {
-        let probe = Procedure::new(LIVE, include_str!("live.sh"), [("health", HEALTH_PORT.to_string())]);
-        let reason = Reason::Needed("until HAProxy answers".to_owned());
+        let args = [("health", HEALTH_PORT.to_string()), (TITLE, "HAProxy answers".to_owned())];
+        let probe = Procedure::new(LIVE, include_str!("live.sh"), args);
+        let reason = Reason::Needed("a balancer that answers takes the address".to_owned());
         job.wait(ResourceId::new("unit", HAPROXY), probe, reason, WAIT);
     }
     Ok(())
@@ -204,7 +206,11 @@ fn settle(draft: &mut Draft<'_>, balancer: &LoadBalancer, hosts: &[HostName], ro
     for host in holders.iter().skip(1) {
         let mut job = draft.job("balancer.alone", STAGE, host);
         job.after(&rolled.jobs);
-        let args = [("address", balancer.address.to_string()), ("hex", hex(balancer.address))];
+        let args = [
+            ("address", balancer.address.to_string()),
+            ("hex", hex(balancer.address)),
+            (TITLE, format!("this host lets go of {}", balancer.address)),
+        ];
         let probe = Procedure::new(ALONE, include_str!("alone.sh"), args);
         let reason = Reason::Differs(format!("{} holds it too", holders[0]));
         job.wait(ResourceId::new("vip", balancer.address), probe, reason, WAIT);
@@ -233,9 +239,10 @@ fn settle(draft: &mut Draft<'_>, balancer: &LoadBalancer, hosts: &[HostName], ro
             ("address", balancer.address.to_string()),
             ("port", balancer.port.to_string()),
             ("tls_port", tls),
+            (TITLE, format!("Kuboard answers at {} from here", balancer.address)),
         ];
         let probe = Procedure::new(ANSWERS, include_str!("answers.sh"), args);
-        let reason = Reason::Needed(format!("until Kuboard answers at {} from here", balancer.address));
+        let reason = Reason::Needed("the address is what browsers and agents use".to_owned());
         job.wait(ResourceId::new("vip", balancer.address), probe, reason, ADDRESS);
         job.done();
     }

@@ -237,13 +237,13 @@ fn the_first_plan_reads_in_order() {
             "file:/etc/haproxy/haproxy.cfg missing",
             "unit:haproxy.service so that it starts at boot",
             "unit:haproxy.service does not run",
-            "unit:haproxy.service until HAProxy answers",
+            "unit:haproxy.service a balancer that answers takes the address",
             "directory:/usr/libexec/keepalived missing",
             "file:/usr/libexec/keepalived/kuboard-ha-haproxy-answers missing",
             "file:/etc/keepalived/keepalived.conf missing",
             "unit:keepalived.service so that it starts at boot",
             "unit:keepalived.service does not run",
-            "vip:10.99.16.20 until Kuboard answers at 10.99.16.20 from here",
+            "vip:10.99.16.20 the address is what browsers and agents use",
         ]
     );
 }
@@ -266,12 +266,12 @@ fn on_bare_hosts_both_go_side_by_side_and_while_serving_the_holder_goes_last() {
         [
             "balancer.haproxy@lb-2: file:/etc/haproxy/haproxy.cfg its text changed",
             "balancer.haproxy@lb-2: unit:haproxy.service so that the new configuration is used",
-            "balancer.haproxy@lb-2: unit:haproxy.service until HAProxy answers",
+            "balancer.haproxy@lb-2: unit:haproxy.service a balancer that answers takes the address",
             "balancer.haproxy@lb-1: file:/etc/haproxy/haproxy.cfg its text changed",
             "balancer.haproxy@lb-1: unit:haproxy.service so that the new configuration is used",
-            "balancer.haproxy@lb-1: unit:haproxy.service until HAProxy answers",
-            "balancer.address@lb-2: vip:10.99.16.20 until Kuboard answers at 10.99.16.20 from here",
-            "balancer.address@lb-1: vip:10.99.16.20 until Kuboard answers at 10.99.16.20 from here",
+            "balancer.haproxy@lb-1: unit:haproxy.service a balancer that answers takes the address",
+            "balancer.address@lb-2: vip:10.99.16.20 the address is what browsers and agents use",
+            "balancer.address@lb-1: vip:10.99.16.20 the address is what browsers and agents use",
         ]
     );
     assert_eq!(after(&rolling, "balancer.haproxy@lb-1"), ["balancer.haproxy@lb-2"]);
@@ -303,8 +303,8 @@ fn the_key_of_a_certificate_never_shows_and_a_new_one_is_taken_in() {
             "secret.tls-key@lb-2: secret:tls-key another value is stored there",
             "balancer.haproxy@lb-2: file:/etc/haproxy/kuboard-ha.pem a secret in it changed",
             "balancer.haproxy@lb-2: unit:haproxy.service so that the new configuration is used",
-            "balancer.haproxy@lb-2: unit:haproxy.service until HAProxy answers",
-            "balancer.address@lb-2: vip:10.99.16.20 until Kuboard answers at 10.99.16.20 from here",
+            "balancer.haproxy@lb-2: unit:haproxy.service a balancer that answers takes the address",
+            "balancer.address@lb-2: vip:10.99.16.20 the address is what browsers and agents use",
         ]
     );
     // Without a certificate again, the key's file goes.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::facts::look::{FileLook, Looks, Probe};
 use crate::inventory::Inventory;
 use crate::plan::model::Procedure;
+use crate::plan::title::TITLE;
 use crate::resource::{Arch, HostName};
 use crate::secret::SecretId;
 use crate::services::questdb::names::{
@@ -42,7 +43,9 @@ pub fn look(inventory: &Inventory, host: &HostName, looks: &mut Looks) {
 
 /// The wait until an instance takes a login with the stored password, answers a query and calls itself healthy.
 pub fn ready(inventory: &Inventory) -> Option<Procedure> {
-    probe(inventory, READY, include_str!("ready.sh"))
+    let mut probe = probe(inventory, READY, include_str!("ready.sh"))?;
+    probe.args.insert(TITLE, "QuestDB works".to_owned());
+    Some(probe)
 }
 
 /// A procedure with the arguments that the shell texts of this folder share.

@@ -6,7 +6,7 @@ use super::MEMBERS;
 use crate::etcd::Etcd;
 use crate::lab::Lab;
 use crate::poll::until;
-use crate::stands::{BOOT, brief, is_healthy};
+use crate::stands::{BOOT, brief, healthy, is_healthy};
 use crate::writer::Writer;
 
 pub fn paused(lab: &Lab) {
@@ -36,10 +36,46 @@ pub fn member(lab: &Lab) {
     let quorum = &status["etcd"]["quorum"];
     assert_eq!((&quorum["healthy"], &quorum["can_lose"]), (&2.into(), &0.into()), "{}", brief(&status));
 
+    let without = lab.run(&["up", "-o", "plain", "--without", "etcd2"]).exits(0);
+    assert!(without.stdout.contains("nothing changed"), "{}", without.told());
+
     lab.hosts_do("start", &["etcd2"]);
     until(BOOT, "the member rejoins by itself", || Etcd::is_healthy(lab.address("etcd2")));
     lab.until_status(BOOT, "healthy", is_healthy);
     writer.finish();
     let again = lab.up();
     assert!(again.stdout.contains("nothing changed"), "{}", again.told());
+}
+
+pub fn stopped(lab: &Lab) {
+    let id = lab.etcd(&MEMBERS).cluster_id();
+    lab.exec_all(&MEMBERS.map(str::to_owned), "systemctl stop etcd");
+    assert_eq!(lab.status()["verdict"], "down");
+    lab.up();
+    healthy(lab);
+    assert_eq!(lab.etcd(&MEMBERS).cluster_id(), id, "another cluster");
+}
+
+/// As after a power cut that brought the machines back without their data disks.
+pub fn data_missing(lab: &Lab) {
+    let members = MEMBERS.map(str::to_owned);
+    let id = lab.etcd(&MEMBERS).cluster_id();
+    lab.exec_all(&members, "systemctl stop etcd && mv /var/lib/etcd/member /root/member");
+    let refused = lab.run(&["up", "-o", "plain", "--yes"]);
+    // Not even the unit starts on the empty disk.
+    let started = lab
+        .exec_all(&members, "systemctl start etcd 2>&1; systemctl is-active etcd; ls -A /var/lib/etcd; true");
+    lab.exec_all(&members, "mv /root/member /var/lib/etcd/member");
+    let refused = refused.exits(5);
+    assert!(refused.stdout.contains("/var/lib/etcd"), "{}", refused.told());
+    for (host, text) in started {
+        assert!(
+            text.contains("inactive") || text.contains("failed"),
+            "{host} started without its data: {text}"
+        );
+        assert!(!text.contains("member"), "{host} made a new database: {text}");
+    }
+    lab.up();
+    healthy(lab);
+    assert_eq!(lab.etcd(&MEMBERS).cluster_id(), id, "another cluster");
 }
