@@ -39,7 +39,6 @@ struct Row {
 struct Running {
     stage: String,
     since: Instant,
-    changed: usize,
     /// What it did: the last step that changed something, else the last.
     deed: Option<(usize, bool)>,
 }
@@ -221,7 +220,7 @@ impl Renderer for Live {
                 self.upload(host, artifact, *done, *total);
             }
             Event::JobStarted { job, stage, .. } => {
-                let running = Running { stage: stage.clone(), since: Instant::now(), changed: 0, deed: None };
+                let running = Running { stage: stage.clone(), since: Instant::now(), deed: None };
                 self.jobs.insert(job.clone(), running);
             }
             Event::StepStarted { job, step, host, title, .. } => {
@@ -238,7 +237,6 @@ impl Renderer for Live {
                     total.inc(1);
                 }
                 if let Some(running) = self.jobs.get_mut(job) {
-                    running.changed += usize::from(*changed);
                     if *changed || !running.deed.is_some_and(|(_, changed)| changed) {
                         running.deed = Some((*step, *changed));
                     }
@@ -268,7 +266,7 @@ impl Renderer for Live {
                 {
                     let what = clean_line(&format!("{}: {}", running.stage, self.title(job, step)));
                     let took = elapsed(running.since.elapsed());
-                    let took = self.canvas.paint(Tone::Dim, format!("{} changed, {took}", running.changed));
+                    let took = self.canvas.paint(Tone::Dim, took);
                     self.above(Tone::Good, "✓", host.as_str(), &format!("{what}  {took}"));
                 }
                 self.idle(host, "waits");
