@@ -15,17 +15,17 @@ fn golden(name: &str) -> PathBuf {
 
 fn manual() -> Inventory {
     let read = |path: &Path| std::fs::read_to_string(path).map_err(|why| why.to_string());
-    let text = std::fs::read_to_string("inventories/manual.yaml").unwrap();
+    let text = std::fs::read_to_string("inventories/manual.yaml").expect("the sample is there");
     let context = Context { folder: Path::new("inventories"), home: None, read: &read };
     let mut inventory = load(&text, &context).unwrap_or_else(|problems| panic!("{problems:#?}")).inventory;
-    inventory.etcd.version = "3.5.6".to_owned();
+    "3.5.6".clone_into(&mut inventory.etcd.version);
     inventory
 }
 
 fn is_golden(name: &str, found: &str) {
     let path = golden(name);
     if std::env::var_os("UPDATE").is_some() {
-        std::fs::write(&path, found).unwrap();
+        std::fs::write(&path, found).expect("the golden can be written");
     }
     let wanted = std::fs::read_to_string(&path).unwrap_or_default();
     assert_eq!(found, wanted, "{} is not what is rendered", path.display());
@@ -38,7 +38,7 @@ fn settings(text: &str) -> BTreeSet<String> {
 
 /// What the manual has and ours lacks, and what ours has beyond the manual.
 fn differences(manual: &str, ours: &str) -> (Vec<String>, Vec<String>) {
-    let manual = settings(&std::fs::read_to_string(golden(manual)).unwrap());
+    let manual = settings(&std::fs::read_to_string(golden(manual)).expect("the manual's block is there"));
     let ours = settings(ours);
     (manual.difference(&ours).cloned().collect(), ours.difference(&manual).cloned().collect())
 }

@@ -39,7 +39,8 @@ fn generic(step: &Step, seen: &mut HostFacts) {
         Action::Stage { artifact } => {
             seen.staged.insert(artifact.sha256.clone());
         }
-        Action::Install { directory, .. } => {
+        Action::Install { artifact, directory, .. } => {
+            seen.staged.remove(&artifact.sha256);
             seen.installs.insert(directory.clone(), Some(InstallFact { intact: true }));
         }
         Action::MakeDir { path, mode, owner } => {

@@ -39,8 +39,19 @@ pub fn plan(inventory: &Inventory, facts: &Facts) -> Planning {
     Planning { plan: order::order(stages, jobs), findings }
 }
 
+/// `--without A --without B`: every host that does not answer; `None` where no host does.
+fn away(facts: &Facts) -> Option<String> {
+    let away: Vec<String> = facts
+        .hosts
+        .iter()
+        .filter(|(_, state)| matches!(state, HostState::Unreachable { .. }))
+        .map(|(host, _)| format!("--without {host}"))
+        .collect();
+    (away.len() < facts.hosts.len()).then(|| away.join(" "))
+}
+
 /// What gets past the reason why a host was not reached.
-fn way_in(host: &HostName, why: &str) -> String {
+fn way_in(facts: &Facts, why: &str) -> String {
     let says = |words: &str| why.contains(words);
     let way = if says("host key is not known") {
         "compare the key that ssh shows with the host's own and accept it there, once; or trust at first sight: \
@@ -55,10 +66,13 @@ fn way_in(host: &HostName, why: &str) -> String {
     } else if says("sudo") {
         "check `ssh.sudo_password` and, on the host, what sudo -l lists for this user"
     } else {
-        return format!(
-            "check that it runs and that its address and `ssh.port` are right; or go on with the others: kuboard-ha \
-             up --without {host}"
-        );
+        let check = "check that it runs and that its address and `ssh.port` are right";
+        return match away(facts) {
+            Some(away) => format!(
+                "{check}; if it stays away, go on with the others where they suffice: kuboard-ha up {away}"
+            ),
+            None => format!("{check}, then run up again"),
+        };
     };
     way.to_owned()
 }
@@ -77,7 +91,7 @@ fn unseen(facts: &Facts, host: &HostName, state: &HostState) -> Option<Finding> 
                 "host.unreachable",
                 format!("{host} cannot be reached: {why}."),
             )
-            .hint(way_in(host, why)),
+            .hint(way_in(facts, why)),
         ),
         HostState::Reached(seen) => seen.lease.as_ref().map(|holder| {
             let message = format!("Another kuboard-ha is at work on {host}: {holder}.");

@@ -30,6 +30,11 @@ impl<'a> Course<'a> {
         }
     }
 
+    /// A scenario on hosts where nothing was built yet.
+    pub fn early(&mut self, name: &str, scenario: impl FnOnce(&Lab)) {
+        self.walk(name, scenario, false);
+    }
+
     /// A scenario.
     pub fn step(&mut self, name: &str, scenario: impl FnOnce(&Lab)) {
         self.walk(name, scenario, true);

@@ -17,13 +17,15 @@ pub struct Etcd {
 }
 
 impl Etcd {
-    /// Writes a key through the first member that takes it; each gets `limit`.
-    pub fn put(&self, key: &str, value: &str, limit: Duration) -> Result<(), String> {
-        let body = json!({ "key": base64(key), "value": base64(value) }).to_string();
+    /// Writes a key through the first member that takes it, beginning with number `first`; each gets `limit`. Gives the
+    /// number of that member.
+    pub fn put(&self, key: &str, first: usize, limit: Duration) -> Result<usize, String> {
+        let body = json!({ "key": base64(key), "value": base64("x") }).to_string();
         let mut failures = Vec::new();
-        for address in &self.addresses {
+        for number in (0..self.addresses.len()).map(|step| (first + step) % self.addresses.len()) {
+            let address = &self.addresses[number];
             match net::post(address, 2379, "/v3/kv/put", &body, limit) {
-                Ok(answer) if answer.status == 200 => return Ok(()),
+                Ok(answer) if answer.status == 200 => return Ok(number),
                 Ok(answer) => failures.push(format!("{address}: {} {}", answer.status, answer.body.trim())),
                 Err(why) => failures.push(why),
             }

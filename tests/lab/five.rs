@@ -1,9 +1,9 @@
-//! Five members, all else on two of their machines, as a user with sudo, behind TLS.
+//! Five members, all else on two of their machines, as a user with sudo, behind TLS; each host downloads for itself.
 
 use crate::course::Course;
 use crate::lab::{Image, Lab};
 use crate::poll::until;
-use crate::stands::{BOOT, built, holders, is_healthy, login_works, settled};
+use crate::stands::{BOOT, brief, built, holders, is_healthy, login_works, settled};
 use crate::writer::Writer;
 
 const MEMBERS: [&str; 5] = ["etcd1", "etcd2", "etcd3", "etcd4", "etcd5"];
@@ -21,7 +21,7 @@ fn five_members_with_sudo_and_tls() {
                 "[etcd4, etcd5]\n  url: https://10.99.24.20\n  image:",
             )
             .replace("[kuboard-1, kuboard-2]", "[etcd4, etcd5]")
-            + "  tls: { certificate: server.pem, key: { file: server.key } }\n"
+            + "  tls: { certificate: server.pem, key: { file: server.key } }\ntransfer: pull\n"
     });
     let mut course = Course::new(&lab);
     course.must("a certificate is made", certificate);
@@ -73,7 +73,7 @@ fn two_die(lab: &Lab) {
         status["verdict"] == "degraded" && status["etcd"]["verdict"] == "formed"
     });
     let quorum = &status["etcd"]["quorum"];
-    assert_eq!((&quorum["healthy"], &quorum["can_lose"]), (&3.into(), &0.into()), "{status:#}");
+    assert_eq!((&quorum["healthy"], &quorum["can_lose"]), (&3.into(), &0.into()), "{}", brief(&status));
     lab.hosts_do("start", &["etcd1", "etcd2"]);
     for member in ["etcd1", "etcd2"] {
         until(BOOT, "the members rejoin by themselves", || {

@@ -46,7 +46,7 @@ fn killed(lab: &Lab, chance: &mut Seed, percent: usize) {
         eprintln!("  kill {kill}: at frame {frame} of {of}");
         // What stands already must outlive the next kill too.
         let key = format!("/kuboard-ha-lab/killed/{kill}");
-        if etcd.put(&key, "x", Duration::from_secs(1)).is_ok() {
+        if etcd.put(&key, 0, Duration::from_secs(1)).is_ok() {
             kept.push(key);
             let seen = etcd.cluster_id();
             assert_eq!(*id.get_or_insert_with(|| seen.clone()), seen, "another cluster after kill {kill}");

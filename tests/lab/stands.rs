@@ -15,6 +15,20 @@ pub fn is_healthy(status: &Value) -> bool {
     status["verdict"] == "healthy" && status["drift"].as_array().is_some_and(Vec::is_empty)
 }
 
+/// What matters of a status, for the message of a failure.
+pub fn brief(status: &Value) -> String {
+    let etcd = &status["etcd"];
+    format!(
+        "{} because of {:#}; etcd {} {} led by {}; differs: {}",
+        status["verdict"],
+        status["reasons"],
+        etcd["verdict"],
+        etcd["quorum"],
+        etcd["leader"],
+        status["drift"]
+    )
+}
+
 /// The hosts that hold the floating address.
 pub fn holders<'a>(lab: &Lab, balancers: &[&'a str]) -> Vec<&'a str> {
     let held = format!(" {}/", lab.floating());
@@ -29,11 +43,17 @@ pub fn built(lab: &Lab) {
     settled(lab);
 }
 
+/// It is healthy.
+#[track_caller]
+pub fn healthy(lab: &Lab) {
+    let status = lab.status();
+    assert!(is_healthy(&status), "{}", brief(&status));
+}
+
 /// It is healthy, and `up` changes nothing.
 #[track_caller]
 pub fn settled(lab: &Lab) {
-    let status = lab.status();
-    assert!(is_healthy(&status), "{status:#}");
+    healthy(lab);
     let again = lab.up();
     assert!(again.stdout.contains("nothing changed"), "{}", again.told());
 }

@@ -68,15 +68,16 @@ impl Writer {
 
 fn write(etcd: &Etcd, prefix: &str, stop: &AtomicBool) -> Written {
     let mut written = Written::default();
-    let mut last = Instant::now();
+    let (mut last, mut member) = (Instant::now(), 0);
     for number in 0.. {
         if stop.load(Ordering::Relaxed) {
             break;
         }
         let begun = Instant::now();
         let key = format!("{prefix}{number:06}");
-        match etcd.put(&key, "x", ATTEMPT) {
-            Ok(()) => {
+        match etcd.put(&key, member, ATTEMPT) {
+            Ok(taker) => {
+                member = taker;
                 written.longest_gap = written.longest_gap.max(last.elapsed());
                 last = Instant::now();
                 written.acknowledged.push(key);

@@ -1,6 +1,12 @@
-//! A model world for tests without hosts: bare machines, and what the effects of plans make of them.
+//! A model world for tests without hosts: bare machines, what the effects of plans make of them, and machines on which
+//! plans come true or fail.
 
-use std::collections::{BTreeMap, BTreeSet};
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+pub mod events;
+pub mod machines;
+
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use kuboard_ha::facts::model::{
@@ -17,7 +23,18 @@ use kuboard_ha::services;
 
 /// The inventory in a file; every problem is the test's failure.
 pub fn inventory(path: &Path) -> Inventory {
-    let text = std::fs::read_to_string(path).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
+    changed_inventory(path, &serde_json::Value::Null)
+}
+
+/// The inventory in a file with a merge patch on it.
+pub fn changed_inventory(path: &Path, patch: &serde_json::Value) -> Inventory {
+    let mut text = std::fs::read_to_string(path).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
+    if !patch.is_null() {
+        let mut tree: serde_json::Value =
+            serde_saphyr::from_str(&text).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
+        merge(&mut tree, patch);
+        text = tree.to_string(); // JSON is YAML
+    }
     let folder = path.parent().unwrap_or(Path::new("."));
     let read = |path: &Path| std::fs::read_to_string(path).map_err(|why| why.to_string());
     kuboard_ha::inventory::load(&text, &kuboard_ha::inventory::Context { folder, home: None, read: &read })
@@ -206,6 +223,3 @@ pub fn merge(target: &mut serde_json::Value, patch: &serde_json::Value) {
         }
     }
 }
-
-#[allow(dead_code, reason = "not every test file asks for it")]
-pub type Hosts = BTreeMap<HostName, HostFacts>;

@@ -52,7 +52,12 @@ impl Role {
             }
             _ => false,
         };
-        recorded || (self == Self::Kuboard && contained())
+        // Our own program runs there, though the records are gone: to stop it would be the wrong advice.
+        let runs = || {
+            let process = seen.etcd.as_ref().and_then(|etcd| etcd.running.known()?.as_ref());
+            process.is_some_and(|process| process.executable.starts_with("/opt/kuboard-ha/"))
+        };
+        recorded || (self == Self::Kuboard && contained()) || (self == Self::Etcd && runs())
     }
 
     /// Whether a listening process, as `nginx (812)`, is this role's own. One that could not be seen is, where the

@@ -1,6 +1,8 @@
 use super::super::testing::{Scene, host, listing};
+use super::super::{CLUSTER_ID, config};
 use super::*;
 use crate::facts::model::{Active, Observed};
+use crate::facts::service::RunningEtcd;
 
 /// Applies the plan and plans again: nothing may be left.
 fn ends(scene: &Scene) -> Scene {
@@ -35,6 +37,8 @@ etcd.install@etcd1 <- etcd.stage@etcd1
   directory:/var/lib/etcd: missing
   directory:/opt/kuboard-ha/etcd/3.5.6-4db32e3b: missing
 etcd.configure@etcd1 <- etcd.install@etcd1 secret.etcd-token@etcd1
+  ? no data in /var/lib/etcd
+  manifest:etcd/bootstrap: missing
   link:/opt/kuboard-ha/etcd/current: missing
   link:/usr/local/bin/etcd: missing
   link:/usr/local/bin/etcdctl: missing
@@ -45,7 +49,6 @@ etcd.configure@etcd1 <- etcd.install@etcd1 secret.etcd-token@etcd1
   unit:etcd.service: so that it starts at boot
 etcd.start@etcd1 <- etcd.configure@etcd1
   ? no data in /var/lib/etcd
-  manifest:etcd/bootstrap: missing
   unit:etcd.service: to form the cluster together with the others
 etcd.form@etcd1 <- etcd.start@etcd1
   etcd:member: the cluster needs a quorum, and takes all its members along
@@ -124,7 +127,7 @@ etcd.roll@{name} <- {after}
   ? every other member is healthy
   file:/etc/etcd.env: ETCD_SNAPSHOT_COUNT 10000 -> 50000
   unit:etcd.service: ETCD_SNAPSHOT_COUNT 10000 -> 50000
-  etcd:member: the next member may restart only when this one is healthy
+  etcd:member: done when this member is healthy again
 "
         )
     };
@@ -202,10 +205,6 @@ fn versions_do_not_go_back_and_do_not_jump() {
         );
         assert_eq!(findings.len(), 3);
     }
-    assert_eq!(refusal("3.5.6", "3.6.1").map(|refusal| refusal.0), Some("etcd.version-jump"));
-    assert_eq!(refusal("3.5.6", "3.4.30").map(|refusal| refusal.0), Some("etcd.downgrade"));
-    assert_eq!(refusal("3.5.9", "3.5.21"), None);
-    assert_eq!(refusal("3.5.6", "3.5.6"), None);
 }
 
 #[test]

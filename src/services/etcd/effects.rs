@@ -1,6 +1,8 @@
 //! What steps make true of etcd: a start makes a process of what lies on disk, a settled wait makes a cluster.
 
-use super::converge::{FORMED, RECORD_CLUSTER, version_of};
+use super::converge::FORMED;
+use super::keep::RECORD_CLUSTER;
+use super::release::version_of;
 use super::{CLUSTER_ID, CURRENT, ENV_FILE, UNIT, config, peer_url};
 use crate::facts::model::{Facts, HostFacts, Observed};
 use crate::facts::service::{EtcdStatus, Member, PeerView, RunningEtcd};

@@ -3,11 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use super::client_url;
 use super::config;
 use super::sight::Sight;
 use super::verdict::{Judgement, MemberState, Verdict};
-use super::{ENV_FILE, client_url};
-use crate::facts::model::Observed;
 use crate::inventory::Inventory;
 use crate::plan::draft::Draft;
 use crate::plan::model::{Finding, Severity};
@@ -36,54 +35,16 @@ pub(super) fn report(draft: &mut Draft<'_>, judgement: &Judgement) {
         all.extend(scene.alarms());
     }
     all.extend(scene.other_bootstrap());
-    all.into_iter().for_each(|finding| draft.find(finding));
-}
-
-/// Refuses a change of what a member was formed with; whether there is one.
-pub(super) fn fixed_settings(draft: &mut Draft<'_>) -> bool {
-    const FIXED: [&str; 4] =
-        ["ETCD_DATA_DIR", "ETCD_LISTEN_PEER_URLS", "ETCD_LISTEN_CLIENT_URLS", "ETCD_NAME"];
-    let mut changed = false;
-    for sight in Sight::all(draft.inventory, draft.seen) {
-        let Some(reached) = sight.reached else { continue };
-        let running = sight.etcd.and_then(|etcd| etcd.running.known()).and_then(Option::as_ref);
-        if !(sight.recorded_cluster().is_some() || sight.has_wal() && sight.is_ours() || running.is_some()) {
-            continue;
-        }
-        let on_disk = match reached.files.get(ENV_FILE) {
-            Some(Observed::Known(Some(file))) => config::parsed(file.text.as_deref().unwrap_or_default()),
-            _ => BTreeMap::new(),
-        };
-        let before =
-            running.map(|process| &process.environment).filter(|environment| !environment.is_empty());
-        let before = before.unwrap_or(&on_disk);
-        let wanted = config::environment(draft.inventory, sight.host);
-        let changes: Vec<String> = FIXED
-            .iter()
-            .filter_map(|name| Some((name, before.get(*name)?, wanted.get(*name)?)))
-            .filter(|(_, old, new)| old != new)
-            .map(|(name, old, new)| format!("{name} {old} -> {new}"))
-            .collect();
-        if sight.is_ours() && !changes.is_empty() {
-            changed = true;
-            let message = format!(
-                "The member on {} was formed with other values: {}. Its data and its entry in the cluster hang on \
-                 them, so `up` does not change them.",
-                sight.host,
-                changes.join(", ")
-            );
-            let finding = Finding::on(sight.host, Severity::Blocked, "etcd.fixed-setting", message)
-                .hint("put the old values back into the inventory, then run up again");
-            draft.find(finding);
-        }
+    for finding in all {
+        draft.find(finding);
     }
-    changed
 }
 
-struct Scene<'a> {
-    inventory: &'a Inventory,
-    sights: Vec<Sight<'a>>,
-    judgement: &'a Judgement,
+/// What a finding is told from.
+pub(super) struct Scene<'a> {
+    pub inventory: &'a Inventory,
+    pub sights: Vec<Sight<'a>>,
+    pub judgement: &'a Judgement,
 }
 
 impl Scene<'_> {
@@ -97,8 +58,8 @@ impl Scene<'_> {
     }
 
     fn lost_quorum(&self) -> Finding {
-        let with = self.names(|sight| sight.has_wal());
-        let without = self.names(|sight| sight.lacks_wal());
+        let with = self.names(true);
+        let without = self.names(false);
         let dir = &self.inventory.etcd.data_dir;
         let message = format!(
             "The etcd cluster has lost its majority: data is left on {with}, and there is none on {without}. Starting \
@@ -112,17 +73,17 @@ impl Scene<'_> {
     }
 
     fn split(&self) -> Finding {
-        let mut places: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        let mut places: BTreeMap<(&str, &str), Vec<&HostName>> = BTreeMap::new();
         for sight in &self.sights {
             let ids = [sight.live_cluster(), sight.recorded_cluster()];
             for (id, how) in ids.into_iter().zip(["runs on", "is on record on"]) {
                 if let Some(id) = id {
-                    places.entry(id).or_default().push(format!("{how} {}", sight.host));
+                    places.entry((id, how)).or_default().push(sight.host);
                 }
             }
         }
         let seen: Vec<String> =
-            places.iter().map(|(id, places)| format!("{id} {}", places.join(" and "))).collect();
+            places.iter().map(|((id, how), hosts)| format!("{id} {how} {}", join(hosts))).collect();
         let message = format!(
             "The members belong to different etcd clusters: {}. Kuboard would read and write now here, now there.",
             seen.join("; ")
@@ -176,9 +137,10 @@ impl Scene<'_> {
         let unseen: Vec<&HostName> =
             self.sights.iter().filter(|sight| sight.etcd.is_none()).map(|sight| sight.host).collect();
         let names = join(&unseen);
+        let (was, it) = if unseen.len() == 1 { ("was", "it") } else { ("were", "them") };
         let message = format!(
-            "etcd cannot be judged without {names}: too few members were seen for a quorum, and one that was not seen \
-             is never taken for an empty one."
+            "etcd could not be judged: {names} {was} not seen, and without {it} no quorum was seen anywhere. An unseen \
+             member is never taken for an empty one."
         );
         let (severity, hint) = if unseen.iter().all(|host| left_out(host)) {
             (Severity::Blocked, "a quorum, or a first start, needs them: run up without --without".to_owned())
@@ -186,138 +148,6 @@ impl Scene<'_> {
             (Severity::Unknown, format!("make {names} reachable, then run up again"))
         };
         Finding::cluster(severity, "etcd.unreachable", message).hint(hint)
-    }
-
-    fn member(&self, host: &HostName, state: &MemberState) -> Option<Finding> {
-        let dir = &self.inventory.etcd.data_dir;
-        let id = self.judgement.cluster_id.as_deref().unwrap_or("(unknown)");
-        let status = format!("etcdctl --endpoints={} member list -w table", self.survivor(host));
-        let blocked = |code, message: String, hint: String| {
-            Some(Finding::on(host, Severity::Blocked, code, message).hint(hint))
-        };
-        match state {
-            MemberState::Wiped => blocked(
-                "etcd.member-wiped",
-                format!(
-                    "{host} is a member of the etcd cluster {id}, and {dir} holds no data. Started like this it would \
-                     vote without remembering what it promised, and acknowledged writes could be lost."
-                ),
-                format!(
-                    "look for its disk: findmnt {dir}; lsblk -f; mount -a; then run up again. If it is lost: {status}, \
-                     etcdctl member remove ID, and etcdctl member add"
-                ),
-            ),
-            MemberState::Amnesiac => blocked(
-                "etcd.member-wiped",
-                format!(
-                    "{host} was started on an empty disk although the etcd cluster {id} counts on its data: it panics \
-                     on each start (tocommit is out of range)."
-                ),
-                format!(
-                    "stop it: systemctl disable --now etcd; keep its data: mv {dir}/member /root/etcd-amnesiac; then \
-                     {status}, etcdctl member remove ID, and etcdctl member add"
-                ),
-            ),
-            MemberState::New => blocked(
-                "etcd.member-new",
-                format!(
-                    "{host} is in the inventory and not in the etcd cluster {id}. A member cannot simply be started: it \
-                     must be added to the cluster first, or it would form one of its own."
-                ),
-                format!("see who is a member: {status}; or take {host} out of etcd.hosts"),
-            ),
-            MemberState::JoinInterrupted => blocked(
-                "etcd.join-interrupted",
-                format!(
-                    "{host} was added to the etcd cluster {id} and does not vote yet: it was never started, or it is a \
-                     learner that was never promoted."
-                ),
-                format!("see its entry: {status}; take it out again: etcdctl member remove ID"),
-            ),
-            MemberState::Removed => blocked(
-                "etcd.member-removed",
-                format!(
-                    "{dir} on {host} holds the data of a member that the etcd cluster {id} does not list any more. It \
-                     exits as soon as it is started."
-                ),
-                format!(
-                    "see who is a member: {status}; keep the data: systemctl disable --now etcd && mv {dir}/member \
-                     /root/etcd-removed; or take {host} out of etcd.hosts"
-                ),
-            ),
-            MemberState::Foreign => self.foreign(host),
-            MemberState::DiskMissing => blocked(
-                "etcd.data-missing",
-                format!(
-                    "The data of the member on {host} lies on its own disk ({}), which is not mounted at {dir} now.",
-                    self.sight(host).and_then(|sight| sight.entry(super::DISK)).unwrap_or_default()
-                ),
-                format!("mount it: findmnt {dir}; mount -a; then run up again"),
-            ),
-            MemberState::DiskChanged => blocked(
-                "etcd.disk-changed",
-                format!(
-                    "The data of the member on {host} lies on another disk than before ({} -> {}), and it does not \
-                     serve. If it is an older copy, acknowledged writes would be forgotten.",
-                    self.sight(host).and_then(|sight| sight.entry(super::DISK)).unwrap_or_default(),
-                    self.sight(host).and_then(Sight::disk_id).unwrap_or_default()
-                ),
-                format!(
-                    "mount the old disk at {dir}; or, where you moved the data yourself while etcd was stopped, start it: \
-                     systemctl start etcd; then run up again"
-                ),
-            ),
-            MemberState::Unseen => Some(
-                Finding::on(
-                    host,
-                    Severity::Unknown,
-                    "etcd.unseen",
-                    format!("{dir} and the etcd process on {host} could not be looked at."),
-                )
-                .hint(format!("look on the host: ls -la {dir}; systemctl status etcd; then run up again")),
-            ),
-            MemberState::Unreachable { .. }
-            | MemberState::Healthy
-            | MemberState::Stopped
-            | MemberState::Pending
-            | MemberState::Unhealthy { .. } => None,
-        }
-    }
-
-    fn foreign(&self, host: &HostName) -> Option<Finding> {
-        let sight = self.sight(host)?;
-        let etcd = sight.etcd?;
-        let dir = &self.inventory.etcd.data_dir;
-        let mut seen = Vec::new();
-        if etcd.wal {
-            seen.push(format!("a write-ahead log in {dir}/member/wal"));
-        } else if !etcd.entries.is_empty() {
-            seen.push(format!("{} in {dir}", etcd.entries.join(", ")));
-        }
-        if let Some(id) = sight.live_cluster() {
-            seen.push(format!("a live member of cluster {id}"));
-        }
-        if let Some(Some(process)) = etcd.running.known() {
-            seen.push(format!("a process of {}", process.executable));
-            if let Some(state) = process.environment.get("ETCD_INITIAL_CLUSTER_STATE") {
-                seen.push(format!("ETCD_INITIAL_CLUSTER_STATE={state}"));
-            }
-        }
-        if let Some(recorded) = sight.recorded_cluster() {
-            seen.push(format!("cluster {recorded} on record"));
-        }
-        let message = format!(
-            "{host} holds etcd data that kuboard-ha did not bring about: {}. It may be all that somebody has, and it \
-             will not be touched.",
-            seen.join(", ")
-        );
-        let hint = format!(
-            "see what it is: systemctl status etcd; etcdctl --endpoints={} endpoint status -w table. If nobody needs it: \
-             systemctl disable --now etcd; mkdir /root/etcd-aside && mv {dir}/* /root/etcd-aside/; then run up again. \
-             Or give the cluster another place: etcd.data_dir",
-            client_url(self.inventory, host)
-        );
-        Some(Finding::on(host, Severity::Blocked, "etcd.foreign-data", message).hint(hint))
     }
 
     fn extras(&self) -> Vec<Finding> {
@@ -361,8 +191,8 @@ impl Scene<'_> {
                     format!(
                         "make room: rev=$(etcdctl --endpoints={end} endpoint status -w json | grep -o \
                          '\"revision\":[0-9]*' | cut -d: -f2); etcdctl --endpoints={end} compact $rev; etcdctl \
-                         --endpoints={end} defrag --cluster; etcdctl --endpoints={end} alarm disarm; or raise \
-                         ETCD_QUOTA_BACKEND_BYTES in etcd.settings first"
+                         --endpoints={end} defrag --cluster; etcdctl --endpoints={end} alarm disarm. Then, \
+                         where it needs more for good: ETCD_QUOTA_BACKEND_BYTES in etcd.settings"
                     ),
                 )
             } else {
@@ -403,13 +233,14 @@ impl Scene<'_> {
         Some(Finding::on(sight.host, Severity::Blocked, "etcd.bootstrap-differs", message).hint(hint))
     }
 
-    fn sight(&self, host: &HostName) -> Option<&Sight<'_>> {
+    pub(super) fn sight(&self, host: &HostName) -> Option<&Sight<'_>> {
         self.sights.iter().find(|sight| sight.host == host)
     }
 
-    fn names(&self, which: impl Fn(&Sight<'_>) -> bool) -> String {
-        let hosts: Vec<&HostName> =
-            self.sights.iter().filter(|sight| which(sight)).map(|sight| sight.host).collect();
+    /// Who holds data, or who was seen to hold none.
+    fn names(&self, data: bool) -> String {
+        let which = |sight: &&Sight<'_>| if data { sight.has_wal() } else { sight.lacks_wal() };
+        let hosts: Vec<&HostName> = self.sights.iter().filter(which).map(|sight| sight.host).collect();
         join(&hosts)
     }
 
@@ -420,7 +251,7 @@ impl Scene<'_> {
     }
 
     /// The same, but not this one.
-    fn survivor(&self, host: &HostName) -> String {
+    pub(super) fn survivor(&self, host: &HostName) -> String {
         let others = self.sights.iter().filter(|sight| sight.host != host);
         let best = others.max_by_key(|sight| (sight.is_healthy(), sight.status().is_some()));
         best.map_or_else(|| self.endpoint(), |sight| client_url(self.inventory, sight.host))

@@ -31,7 +31,7 @@ pub fn look(inventory: &Inventory, host: &HostName, looks: &mut Looks) {
     looks.links.extend(PROGRAMS.map(|program| format!("/usr/local/bin/{program}")));
     for arch in [Arch::Amd64, Arch::Arm64] {
         if let Ok(artifact) = catalog::etcd_artifact(etcd, arch) {
-            looks.installs.insert(super::converge::directory(&artifact));
+            looks.installs.insert(super::release::directory(&artifact));
         }
     }
     let masked = vec!["ETCD_INITIAL_CLUSTER_TOKEN".to_owned()];

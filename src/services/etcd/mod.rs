@@ -5,8 +5,12 @@ mod config;
 mod converge;
 mod effects;
 mod findings;
+mod fixed;
+mod keep;
 mod look;
+mod member_findings;
 mod read;
+mod release;
 mod sight;
 #[cfg(test)]
 mod testing;
@@ -50,7 +54,7 @@ pub const DISK: &str = "etcd disk";
 pub fn plan(draft: &mut Draft<'_>) {
     draft.stage("etcd", "etcd");
     let judgement = judge(draft.inventory, draft.seen);
-    if findings::fixed_settings(draft) {
+    if fixed::settings(draft) {
         return;
     }
     findings::report(draft, &judgement);

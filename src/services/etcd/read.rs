@@ -64,7 +64,7 @@ fn local(output: &str, facts: &mut HostFacts) {
             ("wal", seen) => etcd.wal = seen == "yes",
             ("entry", name) => etcd.entries.push(name.to_owned()),
             ("complaint", what) => etcd.complaints.push(what.to_owned()),
-            ("exe", path) => running.get_or_insert_default().executable = path.to_owned(),
+            ("exe", path) => path.clone_into(&mut running.get_or_insert_default().executable),
             ("env", setting) => {
                 if let Some((name, value)) = setting.split_once('=') {
                     let environment = &mut running.get_or_insert_default().environment;

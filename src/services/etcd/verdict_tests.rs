@@ -4,6 +4,9 @@ use super::*;
 use crate::facts::service::RunningEtcd;
 use crate::plan::model::{Finding, Severity};
 
+/// Brings a scene into a state.
+type Spoil = fn(&mut Scene);
+
 fn verdict(scene: &Scene) -> Verdict {
     judge(&scene.inventory, &scene.facts).verdict
 }
@@ -106,7 +109,7 @@ fn a_quorum_is_formed_whatever_became_of_the_rest() {
     assert!(judgement.extras.is_empty());
     assert!(judgement.members.values().all(|state| *state == MemberState::Healthy));
 
-    let spoil: [(&str, fn(&mut Scene), MemberState); 8] = [
+    let cases: [(&str, Spoil, MemberState); 8] = [
         ("stopped", |scene| drop(scene.stopped(1).clone()), MemberState::Stopped),
         ("wiped", |scene| scene.wiped(1), MemberState::Wiped),
         ("replaced", |scene| scene.replaced(1), MemberState::Wiped),
@@ -142,7 +145,7 @@ fn a_quorum_is_formed_whatever_became_of_the_rest() {
             MemberState::Unseen,
         ),
     ];
-    for (name, spoil, expected) in spoil {
+    for (name, spoil, expected) in cases {
         let mut scene = Scene::formed(3);
         spoil(&mut scene);
         assert_eq!(verdict(&scene), Verdict::Formed, "{name}");
@@ -153,7 +156,7 @@ fn a_quorum_is_formed_whatever_became_of_the_rest() {
 
 #[test]
 fn members_that_must_not_be_started_block() {
-    let cases: [(&str, fn(&mut Scene)); 7] = [
+    let cases: [(&str, Spoil); 7] = [
         ("etcd.member-wiped", |scene| scene.wiped(2)),
         ("etcd.member-wiped", |scene| scene.replaced(2)),
         ("etcd.member-wiped", |scene| {
@@ -400,7 +403,7 @@ fn a_first_start_cannot_change_its_members_half_way() {
 
 #[test]
 fn what_a_member_was_formed_with_stays() {
-    let change: [fn(&mut Scene); 3] = [
+    let change: [Spoil; 3] = [
         |scene| scene.inventory.etcd.data_dir = "/data/etcd".to_owned(),
         |scene| scene.inventory.etcd.peer_port = 12380,
         |scene| scene.inventory.hosts.get_mut(&host(1)).unwrap().address = "10.99.16.99".parse().unwrap(),

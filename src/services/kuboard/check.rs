@@ -56,10 +56,15 @@ pub fn neighbours(draft: &mut Draft<'_>, host: &HostName) {
     let listens = |there: &HostName, port: u16| {
         draft.seen.host(there).is_some_and(|seen| seen.listeners.iter().any(|socket| socket.port == port))
     };
+    // On its own host, a member that answers; whatever else may have its port is told by others.
+    let answers = |member: &HostName| {
+        let etcd = draft.seen.host(member).and_then(|seen| seen.etcd.as_ref());
+        etcd.and_then(|etcd| etcd.status.known()).is_some_and(Option::is_some)
+    };
     let mut cut: Vec<String> = kuboard
         .etcd
         .iter()
-        .filter(|(member, open)| !**open && listens(member, inventory.etcd.client_port))
+        .filter(|(member, open)| !**open && answers(member) && listens(member, inventory.etcd.client_port))
         .map(|(member, _)| format!("etcd on {member} ({})", inventory.etcd.client_port))
         .collect();
     let questdb =

@@ -22,6 +22,7 @@ pub(super) fn holders(facts: &Facts, balancer: &LoadBalancer) -> Vec<HostName> {
 /// Adds what is to be said about the address before anything is done.
 pub(super) fn find(draft: &mut Draft<'_>, balancer: &LoadBalancer) {
     let mut findings = elsewhere(draft, balancer);
+    findings.extend(left_over(draft, balancer));
     findings.extend(by_hand(draft.seen, balancer));
     findings.extend(taken(draft.seen, balancer));
     findings.extend(twice(draft.seen, balancer));
@@ -51,6 +52,28 @@ fn elsewhere(draft: &Draft<'_>, balancer: &LoadBalancer) -> Vec<Finding> {
                 held.prefix, held.interface
             );
             Some(Finding::on(host, Severity::Blocked, "vip.elsewhere", message).hint(hint))
+        })
+        .collect()
+}
+
+/// Hosts that were balancers. What stays out of the others' adverts takes the address for itself.
+fn left_over(draft: &Draft<'_>, balancer: &LoadBalancer) -> Vec<Finding> {
+    let entry = format!("file {KEEPALIVED_CONF}");
+    let others = draft.inventory.hosts.keys().filter(|host| !balancer.hosts.contains(host));
+    others
+        .filter(|host| draft.seen.host(host).is_some_and(|seen| seen.manifest.contains_key(&entry)))
+        .map(|host| {
+            let message = format!(
+                "This host was a balancer and is none in the inventory any more. While its Keepalived runs it would \
+                 take {} as soon as the others no longer tell it that they are there; two machines would answer.",
+                balancer.address
+            );
+            let hint = format!(
+                "on {host}: systemctl disable --now keepalived haproxy && mv {KEEPALIVED_CONF} {KEEPALIVED_CONF}.aside && \
+                 sed -i '\\|^{entry} |d' /var/lib/kuboard-ha/{}/manifest; then run up",
+                draft.inventory.cluster
+            );
+            Finding::on(host, Severity::Blocked, "balancer.left-over", message).hint(hint)
         })
         .collect()
 }
@@ -114,7 +137,7 @@ fn twice(facts: &Facts, balancer: &LoadBalancer) -> Option<Finding> {
     }
     let names: Vec<&str> = holders.iter().map(HostName::as_str).collect();
     let message = format!(
-        "{} all hold {}; connections end up on one or the other by chance. Keepalived's adverts (IP protocol 112) \
+        "{} hold {}; connections end up on one or the other by chance. Keepalived's adverts (IP protocol 112) \
          do not pass between them, or one of them was paused a moment ago.",
         names.join(" and "),
         balancer.address

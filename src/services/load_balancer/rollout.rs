@@ -216,23 +216,20 @@ fn settle(draft: &mut Draft<'_>, balancer: &LoadBalancer, hosts: &[HostName], ro
         job.wait(ResourceId::new("vip", balancer.address), probe, reason, WAIT);
         job.done();
     }
+    let answers = |draft: &Draft<'_>, host: &HostName| {
+        let seen = draft.facts.host(host).and_then(|seen| seen.balancer.as_ref());
+        seen.is_some_and(|seen| seen.answers == Observed::Known(true))
+    };
+    // A balancer that was not seen may hold it: then it answers.
+    let elsewhere = hosts.len() < balancer.hosts.len() && hosts.iter().any(|host| answers(draft, host));
+    let nobody = holders.is_empty() && !elsewhere;
     let mut after = rolled.jobs.clone();
-    if holders.is_empty() && !rolled.changed {
+    if nobody && !rolled.changed {
         after.extend(hosts.first().map(|host| wake(draft, balancer, host)));
     }
     let observer = observer(draft, hosts);
-    let unseen = |draft: &Draft<'_>, host: &HostName| {
-        draft
-            .facts
-            .host(host)
-            .and_then(|seen| seen.balancer.as_ref())
-            .is_none_or(|seen| seen.answers != Observed::Known(true))
-    };
-    let wanting: Vec<HostName> = hosts
-        .iter()
-        .filter(|host| rolled.changed || holders.is_empty() || unseen(draft, host))
-        .cloned()
-        .collect();
+    let wanting: Vec<HostName> =
+        hosts.iter().filter(|host| rolled.changed || nobody || !answers(draft, host)).cloned().collect();
     let observer = observer.filter(|_| !wanting.is_empty());
     for host in wanting.iter().chain(&observer) {
         let mut job = draft.job("balancer.address", STAGE, host);

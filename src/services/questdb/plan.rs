@@ -109,11 +109,6 @@ fn start(draft: &mut Draft<'_>, questdb: &Questdb, unit: Content, env: Content, 
     let probe = ready(draft.inventory);
     let mut job = draft.job("questdb.start", STAGE, &questdb.host);
     job.after(before);
-    raise_limits(&mut job);
-    job.file(FileWanted::new(ENV_FILE, 0o600, env));
-    job.file(FileWanted::new(UNIT_FILE, 0o644, unit));
-    job.reloaded_units(UNIT);
-    job.enabled(UNIT);
     let fresh = job.host().is_some_and(|host| !host.manifest.contains_key(CLAIMED));
     if fresh {
         job.guard(
@@ -125,7 +120,13 @@ fn start(draft: &mut Draft<'_>, questdb: &Questdb, unit: Content, env: Content, 
             ),
         );
     }
+    // Before it is enabled: from then on a boot starts it, with `up` or without, and what it makes is ours.
     job.record(CLAIMED, &questdb.data_dir);
+    raise_limits(&mut job);
+    job.file(FileWanted::new(ENV_FILE, 0o600, env));
+    job.file(FileWanted::new(UNIT_FILE, 0o644, unit));
+    job.reloaded_units(UNIT);
+    job.enabled(UNIT);
     let changed = run(&mut job);
     let answers = job.host().and_then(|host| host.questdb.as_ref()).is_some_and(|questdb| {
         questdb.login == Observed::Known(true) && questdb.healthy == Observed::Known(true)

@@ -3,7 +3,7 @@
 use super::{MEMBERS, REPLICAS};
 use crate::lab::Lab;
 use crate::processes::{changed, processes};
-use crate::stands::is_healthy;
+use crate::stands::{brief, is_healthy};
 
 /// Lets sshd say what it is asked to do.
 const TALK: &str = "printf 'LogLevel VERBOSE\\n' >/etc/ssh/sshd_config.d/talk.conf && systemctl reload ssh";
@@ -32,18 +32,25 @@ pub fn up(lab: &Lab) {
 
 pub fn status(lab: &Lab) {
     let status = lab.status();
-    assert!(is_healthy(&status), "{status:#}");
+    assert!(is_healthy(&status), "{}", brief(&status));
     let quorum = &status["etcd"]["quorum"];
     assert_eq!(
         (&quorum["voters"], &quorum["healthy"], &quorum["can_lose"]),
         (&3.into(), &3.into(), &1.into())
     );
     assert_eq!(status["etcd"]["verdict"], "formed");
-    assert!(MEMBERS.contains(&status["etcd"]["leader"].as_str().unwrap()), "{status:#}");
+    assert!(MEMBERS.contains(&status["etcd"]["leader"].as_str().unwrap()), "{}", brief(&status));
     assert_eq!(status["load_balancer"]["holders"].as_array().unwrap().len(), 1);
     assert_eq!(status["kuboard"]["replicas"].as_array().unwrap().len(), REPLICAS.len());
 
-    let plain = lab.run(&["status", "-o", "plain", "--check"]).exits(0);
+    let plain = lab.run(&["status", "-o", "plain", "--check"]);
+    // A busy machine may be late once more.
+    let plain = if plain.stdout.contains("no answer within") {
+        lab.run(&["status", "-o", "plain", "--check"])
+    } else {
+        plain
+    };
+    let plain = plain.exits(0);
     for word in ["healthy", "etcd1", "questdb", "kuboard-2", &lab.floating()] {
         assert!(plain.stdout.contains(word), "no {word}\n{}", plain.told());
     }

@@ -10,7 +10,7 @@ use crate::lab::Lab;
 use crate::net;
 use crate::poll::until;
 use crate::processes::{Processes, changed, processes};
-use crate::stands::{BOOT, holders, is_healthy};
+use crate::stands::{BOOT, brief, healthy, holders};
 use crate::writer::{Watch, Writer};
 
 /// What the live process of a member was started with.
@@ -26,7 +26,7 @@ pub fn etcd_setting(lab: &Lab) {
 
     let drift = lab.status();
     assert_eq!(drift["verdict"], "degraded");
-    assert!(drift["drift"].to_string().contains("10000 -> 50000"), "{drift:#}");
+    assert!(drift["drift"].to_string().contains("10000 -> 50000"), "{}", brief(&drift));
     let plan = lab.run(&["plan", "-o", "json"]).exits(0).document();
     let touched = resources(&plan);
     for resource in &touched {
@@ -49,7 +49,7 @@ pub fn etcd_setting(lab: &Lab) {
     for member in MEMBERS {
         assert_eq!(lab.exec(member, SNAPSHOTS).trim(), "50000", "{member} runs with another value");
     }
-    assert!(is_healthy(&lab.status()));
+    healthy(lab);
 }
 
 /// The run dies after a member's file was written. What it left differs from what runs: that is seen, and finished.
@@ -84,7 +84,7 @@ pub fn half_done(lab: &Lab) {
         for member in MEMBERS {
             assert_eq!(lab.exec(member, SNAPSHOTS).trim(), wanted, "{member} runs with another value");
         }
-        assert!(is_healthy(&lab.status()));
+        healthy(lab);
         if halves > 0 {
             eprintln!("  cut between file and restart at attempt {attempt}");
             return;
@@ -102,7 +102,7 @@ pub fn heap(lab: &Lab) {
     let java =
         lab.exec("questdb", "tr '\\0' ' ' </proc/$(systemctl show -p MainPID --value questdb)/cmdline");
     assert!(java.contains(" -Xmx") && !java.contains("256"), "{java}");
-    assert!(is_healthy(&lab.status()));
+    healthy(lab);
 }
 
 /// The url follows from the port, so the replicas change too, one after the other.
@@ -124,7 +124,7 @@ pub fn port(lab: &Lab) {
         page.body
     );
     assert!(!net::is_open(&lab.floating(), 80), "the old port is still open");
-    assert!(is_healthy(&lab.status()));
+    healthy(lab);
 }
 
 fn resources(plan: &Value) -> BTreeSet<String> {

@@ -1,9 +1,11 @@
 //! Bare hosts: looked at, planned for, built.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use crate::argv;
 use crate::lab::Lab;
+use crate::poll::until;
+use crate::{argv, net};
 
 /// Where command lines are watched while the cluster is built: on a host with every kind of secret.
 pub const WATCHED: [&str; 2] = ["etcd1", "kuboard-1"];
@@ -53,6 +55,32 @@ pub fn external_balancer(lab: &Lab) {
     for word in ["/kuboard-resources/version.json", lab.address("kuboard-1"), lab.address("kuboard-2")] {
         assert!(plain.stdout.contains(word), "no configuration with {word}\n{}", plain.told());
     }
+}
+
+/// Somebody's file and somebody's port are told at once; nothing is touched.
+pub fn foreign(lab: &Lab) {
+    lab.exec("etcd1", "printf 'ETCD_NAME=theirs\\n' >/etc/etcd.env");
+    lab.exec("etcd2", "setsid python3 -m http.server -b 10.99.20.12 2379 >/dev/null 2>&1 </dev/null &");
+    until(Duration::from_secs(20), "the port is taken", || {
+        net::connect(lab.address("etcd2"), 2379).map(drop)
+    });
+    let refused = lab.run(&["up", "-o", "plain"]);
+    let check = lab.run(&["check", "-o", "json"]).exits(5).document();
+    lab.exec("etcd1", "grep -q theirs /etc/etcd.env && rm /etc/etcd.env");
+    lab.exec("etcd2", "kill $(pgrep -f '[h]ttp.server')");
+
+    let refused = refused.exits(5);
+    let said = format!("{}{}", refused.stdout, refused.stderr);
+    for word in ["/etc/etcd.env", "mv ", "2379", "python3", "nothing was changed"] {
+        assert!(said.contains(word), "no {word:?}\n{}", refused.told());
+    }
+    assert_eq!(check["verdict"], "blocked");
+    let blocked = |host: &str| {
+        let findings = check["findings"].as_array().unwrap();
+        findings.iter().filter(|finding| finding["host"] == host && finding["severity"] == "blocked").count()
+    };
+    assert_eq!((blocked("etcd1"), blocked("etcd2")), (1, 1), "{:#}", check["findings"]);
+    lab.run(&["check"]).exits(0);
 }
 
 pub fn up(lab: &Lab) {

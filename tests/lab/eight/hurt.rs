@@ -6,15 +6,15 @@ use super::MEMBERS;
 use crate::etcd::Etcd;
 use crate::lab::Lab;
 use crate::poll::until;
-use crate::stands::{BOOT, is_healthy};
+use crate::stands::{BOOT, brief, healthy, is_healthy};
 use crate::writer::Writer;
 
 pub fn paused(lab: &Lab) {
     lab.hosts_do("pause", &["questdb"]);
     let status = lab.status();
-    assert_eq!(status["verdict"], "degraded", "{status:#}");
+    assert_eq!(status["verdict"], "degraded", "{}", brief(&status));
     assert_eq!(status["hosts"]["questdb"]["reachable"], false);
-    assert!(status["reasons"].to_string().contains("questdb"), "{status:#}");
+    assert!(status["reasons"].to_string().contains("questdb"), "{}", brief(&status));
     let plain = lab.run(&["status", "-o", "plain", "--check"]).exits(4).within(8.0);
     assert!(plain.stdout.contains("degraded"), "{}", plain.told());
     lab.hosts_do("unpause", &["questdb"]);
@@ -26,7 +26,7 @@ pub fn member(lab: &Lab) {
     let writer = Writer::start(&etcd, "member-dies");
     lab.hosts_do("kill", &["etcd2"]);
     let status = lab.status();
-    assert_eq!(status["verdict"], "degraded", "{status:#}");
+    assert_eq!(status["verdict"], "degraded", "{}", brief(&status));
     lab.run(&["up", "-o", "plain"]).exits(4);
     // The survivors may need an election first.
     let limit = Duration::from_secs(30);
@@ -34,7 +34,10 @@ pub fn member(lab: &Lab) {
         status["etcd"]["verdict"] == "formed" && status["verdict"] == "degraded"
     });
     let quorum = &status["etcd"]["quorum"];
-    assert_eq!((&quorum["healthy"], &quorum["can_lose"]), (&2.into(), &0.into()), "{status:#}");
+    assert_eq!((&quorum["healthy"], &quorum["can_lose"]), (&2.into(), &0.into()), "{}", brief(&status));
+
+    let without = lab.run(&["up", "-o", "plain", "--without", "etcd2"]).exits(0);
+    assert!(without.stdout.contains("nothing changed"), "{}", without.told());
 
     lab.hosts_do("start", &["etcd2"]);
     until(BOOT, "the member rejoins by itself", || Etcd::is_healthy(lab.address("etcd2")));
@@ -42,4 +45,37 @@ pub fn member(lab: &Lab) {
     writer.finish();
     let again = lab.up();
     assert!(again.stdout.contains("nothing changed"), "{}", again.told());
+}
+
+pub fn stopped(lab: &Lab) {
+    let id = lab.etcd(&MEMBERS).cluster_id();
+    lab.exec_all(&MEMBERS.map(str::to_owned), "systemctl stop etcd");
+    assert_eq!(lab.status()["verdict"], "down");
+    lab.up();
+    healthy(lab);
+    assert_eq!(lab.etcd(&MEMBERS).cluster_id(), id, "another cluster");
+}
+
+/// As after a power cut that brought the machines back without their data disks.
+pub fn data_missing(lab: &Lab) {
+    let members = MEMBERS.map(str::to_owned);
+    let id = lab.etcd(&MEMBERS).cluster_id();
+    lab.exec_all(&members, "systemctl stop etcd && mv /var/lib/etcd/member /root/member");
+    let refused = lab.run(&["up", "-o", "plain", "--yes"]);
+    // Not even the unit starts on the empty disk.
+    let started = lab
+        .exec_all(&members, "systemctl start etcd 2>&1; systemctl is-active etcd; ls -A /var/lib/etcd; true");
+    lab.exec_all(&members, "mv /root/member /var/lib/etcd/member");
+    let refused = refused.exits(5);
+    assert!(refused.stdout.contains("/var/lib/etcd"), "{}", refused.told());
+    for (host, text) in started {
+        assert!(
+            text.contains("inactive") || text.contains("failed"),
+            "{host} started without its data: {text}"
+        );
+        assert!(!text.contains("member"), "{host} made a new database: {text}");
+    }
+    lab.up();
+    healthy(lab);
+    assert_eq!(lab.etcd(&MEMBERS).cluster_id(), id, "another cluster");
 }

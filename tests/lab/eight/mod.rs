@@ -23,8 +23,9 @@ fn eight_hosts() {
     let lab = Lab::boot("test-eight", "10.99.20", Image::Full, "eight", |text| text);
     let mut course = Course::new(&lab);
     course.must("check says ready on bare hosts and changes nothing", fresh::check);
-    course.step("plan explains itself", fresh::plan);
-    course.step("plan prints the configuration of a balancer of one's own", fresh::external_balancer);
+    course.early("plan explains itself", fresh::plan);
+    course.early("plan prints the configuration of a balancer of one's own", fresh::external_balancer);
+    course.early("what belongs to others forbids up, with a way out", fresh::foreign);
     course.must("up builds the cluster", fresh::up);
     course.step("etcd is formed and settled, without a restart", services::etcd);
     course.step("QuestDB wants its password and keeps its console to itself", services::questdb);
@@ -36,6 +37,8 @@ fn eight_hosts() {
     course.step("a member's machine dies under a writer, and comes back by itself", hurt::member);
     course.step("a changed etcd setting rolls through, member by member", change::etcd_setting);
     course.step("a run killed between a file and its restart is finished", change::half_done);
+    course.step("members that were stopped are started, not bootstrapped", hurt::stopped);
+    course.step("data that is gone forbids up", hurt::data_missing);
     course.step("a changed heap restarts QuestDB alone", change::heap);
     course.step("a changed port moves balancer and url", change::port);
     course.step("quorum is gone, everything is gone, and all boots cold by itself", cold::boot);

@@ -14,25 +14,27 @@ if [ -d "$data_dir" ]; then
 	done
 fi
 printf 'wal %s\n' "$wal"
-load='' active='' sub='' pid=0
+load='' active='' sub='' pid=0 run=''
 while IFS='=' read -r key value; do
 	case $key in
 	LoadState) load=$value ;;
 	ActiveState) active=$value ;;
 	SubState) sub=$value ;;
 	MainPID) pid=$value ;;
+	InvocationID) run=$value ;;
 	esac
 done <<UNIT
-$(systemctl show -p LoadState,ActiveState,SubState,MainPID etcd.service 2>/dev/null)
+$(systemctl show -p LoadState,ActiveState,SubState,MainPID,InvocationID etcd.service 2>/dev/null)
 UNIT
 if [ "${pid:-0}" != 0 ] && exe=$(readlink "/proc/$pid/exe"); then
 	printf 'exe %s\n' "$exe"
 	tr '\0' '\n' <"/proc/$pid/environ" 2>/dev/null |
 		sed -n -e 's/^\(ETCD_INITIAL_CLUSTER_TOKEN=\).*/env \1***/p;t' -e 's/^ETCD_[A-Z0-9_]*=/env &/p'
 fi
-# The journal is asked only where the process does not run well: it says why.
-if [ "$load" = loaded ] && [ "$active/$sub" != active/running ]; then
-	timeout 2 journalctl -u etcd.service -n 120 -o cat --no-pager -q 2>/dev/null | sed -n \
+# The journal of the last run is asked where the process cannot stay up: it says why. Not where it was stopped: what it
+# complained of then may be mended.
+if [ "$load" = loaded ] && [ "$active/$sub" != active/running ] && [ "$active" != inactive ] && [ -n "$run" ]; then
+	timeout 2 journalctl "_SYSTEMD_INVOCATION_ID=$run" -n 200 -o cat --no-pager -q 2>/dev/null | sed -n \
 		-e 's/.*tocommit(.*) is out of range.*/complaint amnesiac/p' \
 		-e 's/.*has already been bootstrapped.*/complaint already-bootstrapped/p' \
 		-e 's/.*cluster ID mismatch.*/complaint cluster-id-mismatch/p' \

@@ -1,0 +1,187 @@
+//! Keeping a formed cluster as the inventory says: who runs as wanted is settled on disk, who does not is rolled,
+//! one member at a time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::config::{self, ClusterState};
+use super::converge::{FORMING, MOMENT, STAMP, Walk, addresses, files, formed_probe, links};
+use super::release::{directory, version_of};
+use super::sight::Sight;
+use super::{CLUSTER_ID, DISK, UNIT};
+use crate::facts::service::RunningEtcd;
+use crate::inventory::Inventory;
+use crate::plan::draft::{Draft, JobDraft, Milestone};
+use crate::plan::model::{Finding, JobId, Procedure, Reason, Risk, Severity, UnitChange};
+use crate::plan::title::TITLE;
+use crate::resource::{HostName, ResourceId};
+
+/// The procedure that effects know.
+pub(super) const RECORD_CLUSTER: &str = "etcd.record-cluster";
+
+const RESTART: Duration = Duration::from_secs(120);
+
+impl Walk<'_, '_> {
+    /// Settles who runs as wanted, rolls who does not.
+    pub(super) fn keep(&mut self, formed: &[JobId]) {
+        let mut settled = Vec::new();
+        let mut rolling = Vec::new();
+        for host in self.hosts.clone() {
+            match self.running_difference(&host) {
+                None => settled.push(self.settle(&host, formed)),
+                Some(why) => rolling.push((host, why)),
+            }
+        }
+        // A graceful stop hands leadership over; with the leader last it is handed over once.
+        rolling.sort_by_key(|(host, _)| Some(host) == self.judgement.leader.as_ref());
+        let mut done: Vec<JobId> = settled;
+        let mut last: Vec<JobId> = formed.to_vec();
+        for (host, why) in &rolling {
+            if !self.keeps_quorum(host) {
+                self.no_margin(host, why);
+                continue;
+            }
+            let job = self.roll(host, why, &last);
+            last = vec![job.clone()];
+            done.push(job);
+        }
+        for job in done {
+            self.draft.reach(Milestone::StoreReady, job);
+        }
+    }
+
+    /// What of the live process is not as wanted: `ETCD_SNAPSHOT_COUNT 10000 -> 50000`.
+    pub(super) fn running_difference(&self, host: &HostName) -> Option<String> {
+        let seen = self.draft.facts.host(host)?.etcd.as_ref()?.running.known()?.as_ref()?;
+        let wanted = config::environment(self.draft.inventory, host);
+        let executable = self.artifacts.get(host).map(|artifact| format!("{}/etcd", directory(artifact)))?;
+        let changes = changes(seen, &executable, &wanted);
+        (!changes.is_empty()).then(|| changes.join(", "))
+    }
+
+    fn settle(&mut self, host: &HostName, formed: &[JobId]) -> JobId {
+        let ready = self.ready.get(host).cloned().unwrap_or_default();
+        let guard = healthy_guard(self.draft, std::slice::from_ref(host));
+        let artifact = self.artifacts.get(host).cloned();
+        let records = self.records(host);
+        let inventory = self.draft.inventory;
+        let mut job = self.draft.job("etcd.settle", "etcd", host);
+        job.after(formed).after(&ready);
+        if let Some(artifact) = artifact {
+            links(&mut job, &artifact);
+        }
+        settle_steps(&mut job, inventory, host, &records);
+        if !job.is_empty() {
+            job.guard("the cluster has a quorum", guard);
+        }
+        job.done()
+    }
+
+    fn roll(&mut self, host: &HostName, why: &str, after: &[JobId]) -> JobId {
+        let others: Vec<HostName> = self.healthy().into_iter().filter(|other| other != host).collect();
+        let guard = healthy_guard(self.draft, &others);
+        let probe = formed_probe(self.draft, host, &self.hosts);
+        let ready = self.ready.get(host).cloned().unwrap_or_default();
+        let artifact = self.artifacts.get(host).cloned();
+        let records = self.records(host);
+        let inventory = self.draft.inventory;
+        let mut job = self.draft.job("etcd.roll", "etcd", host);
+        job.after(after).after(&ready);
+        if !others.is_empty() {
+            job.guard("every other member is healthy", guard);
+        }
+        if let Some(artifact) = artifact {
+            links(&mut job, &artifact);
+        }
+        settle_steps(&mut job, inventory, host, &records);
+        let reason = Reason::Differs(why.to_owned());
+        job.unit(UNIT, UnitChange::Restart, &STAMP, reason, Risk::Restart, RESTART);
+        let reason = Reason::Needed("done when this member is healthy again".to_owned());
+        job.wait(ResourceId::new("etcd", "member"), probe, reason, FORMING);
+        job.done()
+    }
+
+    fn records(&self, host: &HostName) -> Records {
+        let inventory = self.draft.inventory;
+        let sights = Sight::all(inventory, self.draft.seen);
+        let sight = sights.iter().find(|sight| sight.host == host);
+        let args = [
+            ("address", inventory.address(host).to_string()),
+            ("peer_port", inventory.etcd.peer_port.to_string()),
+            (TITLE, "note the id of the cluster in the manifest".to_owned()),
+        ];
+        Records {
+            cluster: Procedure::new(RECORD_CLUSTER, include_str!("sh/record_cluster.sh"), args),
+            disk: sight.and_then(Sight::disk_id),
+        }
+    }
+
+    /// Who is healthy, once the jobs so far have run.
+    fn healthy(&self) -> Vec<HostName> {
+        let sights = Sight::all(self.draft.inventory, &self.draft.facts);
+        sights.iter().filter(|sight| sight.is_healthy()).map(|sight| sight.host.clone()).collect()
+    }
+
+    /// Whether a quorum is left while this member restarts. A single member has none to keep.
+    fn keeps_quorum(&self, host: &HostName) -> bool {
+        let others = self.healthy().into_iter().filter(|other| other != host).count();
+        self.judgement.voters <= 1 || others > self.judgement.voters / 2
+    }
+
+    fn no_margin(&mut self, host: &HostName, why: &str) {
+        let message = format!(
+            "{host} would have to restart ({why}), and with the members that are away there would be no quorum meanwhile."
+        );
+        let finding = Finding::on(host, Severity::Blocked, "etcd.no-margin", message)
+            .hint("bring the other members back first: kuboard-ha status");
+        self.draft.find(finding);
+    }
+}
+
+/// What the manifest shall say once a member is settled.
+struct Records {
+    cluster: Procedure,
+    disk: Option<String>,
+}
+
+/// Files of a formed cluster, taken in by the next start; and what the manifest says of it.
+fn settle_steps(job: &mut JobDraft<'_, '_>, inventory: &Inventory, host: &HostName, records: &Records) {
+    files(job, inventory, host, ClusterState::Existing);
+    job.reloaded_units(UNIT);
+    job.enabled(UNIT);
+    if let Some(disk) = &records.disk {
+        job.record(DISK, disk);
+    }
+    if job.host().is_some_and(|seen| !seen.manifest.contains_key(CLUSTER_ID)) {
+        let resource = ResourceId::new("manifest", CLUSTER_ID.replace(' ', "/"));
+        job.call(resource, records.cluster.clone(), Reason::Missing, Risk::None, MOMENT);
+    }
+}
+
+fn healthy_guard(draft: &Draft<'_>, hosts: &[HostName]) -> Procedure {
+    let args =
+        [("hosts", addresses(draft, hosts.iter())), ("port", draft.inventory.etcd.client_port.to_string())];
+    Procedure::new("etcd.healthy", include_str!("sh/guard_healthy.sh"), args)
+}
+
+/// How a live process differs from what is wanted.
+fn changes(seen: &RunningEtcd, executable: &str, wanted: &BTreeMap<String, String>) -> Vec<String> {
+    let mut changes = Vec::new();
+    if seen.executable != executable {
+        let version = |path: &str| path.strip_suffix("/etcd").and_then(version_of).map(str::to_owned);
+        changes.push(match (version(&seen.executable), version(executable)) {
+            (Some(old), Some(new)) if old != new => format!("etcd {old} -> {new}"),
+            _ => format!("{} -> {executable}", seen.executable),
+        });
+    }
+    let names: BTreeSet<&String> = seen.environment.keys().chain(wanted.keys()).collect();
+    for name in names.into_iter().filter(|name| !config::is_initial(name)) {
+        match (seen.environment.get(name), wanted.get(name)) {
+            (old, new) if old == new => {}
+            (Some(old), Some(new)) => changes.push(format!("{name} {old} -> {new}")),
+            (None, Some(new)) => changes.push(format!("{name} unset -> {new}")),
+            (_, None) => changes.push(format!("{name} removed")),
+        }
+    }
+    changes
+}

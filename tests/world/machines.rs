@@ -1,0 +1,747 @@
+//! Machines on which plans come true, or fail. Disk, process and cluster are apart: a start makes a process of what
+//! lies on disk at that moment, a power cut takes processes and leaves disks, and a cluster is what its members'
+//! logs remember. What the rules of this world forbid (a second cluster, a member that votes without its memory,
+//! acknowledged writes that nobody remembers) is kept as a breach.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kuboard_ha::facts::model::{
+    Active, Address, ContainerFact, Docker, Facts, HostFacts, HostState, Listener, Observed, UnitState,
+};
+use kuboard_ha::facts::service::{EtcdFacts, EtcdStatus, Member, PeerView, RunningEtcd};
+use kuboard_ha::inventory::Inventory;
+use kuboard_ha::plan::effects::{effects, stamp_key};
+use kuboard_ha::plan::model::{Action, Guard, JobId, Planning, Procedure, SecretChange, Step, UnitChange};
+use kuboard_ha::resource::{ContentKey, HostName};
+use kuboard_ha::secret::{Fingerprint, SecretId};
+use kuboard_ha::services;
+
+const ETCD: &str = "etcd.service";
+const ETCD_ENV: &str = "/etc/etcd.env";
+const ETCD_UNIT: &str = "/etc/systemd/system/etcd.service";
+const CURRENT: &str = "/opt/kuboard-ha/etcd/current";
+const CLUSTER_ID: &str = "etcd cluster-id";
+const CONTAINER: &str = "kuboard";
+
+/// The machines of an inventory.
+#[derive(Clone)]
+pub struct World {
+    pub inventory: Inventory,
+    /// All but etcd: what lies on each machine, what systemd and Docker run there.
+    pub ground: Facts,
+    pub etcd: BTreeMap<HostName, Store>,
+    pub clusters: BTreeMap<String, Cluster>,
+    /// Machines without power, or that do not answer.
+    pub off: BTreeMap<HostName, String>,
+    drawn: u64,
+    breaches: Vec<String>,
+}
+
+/// etcd on one machine.
+#[derive(Clone, Default)]
+pub struct Store {
+    /// The write-ahead log.
+    pub log: Option<Log>,
+    pub process: Option<Process>,
+    /// What its journal complains of.
+    pub complaint: Option<String>,
+    /// The token in its environment file.
+    token: String,
+}
+
+/// What a member remembers.
+#[derive(Clone, Default)]
+pub struct Log {
+    pub cluster: String,
+    /// Members that published their client addresses.
+    pub published: BTreeSet<HostName>,
+    /// The last write that it has.
+    pub index: u64,
+}
+
+/// A live member.
+#[derive(Clone)]
+pub struct Process {
+    pub running: RunningEtcd,
+    /// Whether it has seen a quorum since its start.
+    joined: bool,
+}
+
+/// The truth about a cluster, which no single machine knows.
+#[derive(Clone, Default)]
+pub struct Cluster {
+    pub members: Vec<Member>,
+    pub leader: Option<HostName>,
+    published: BTreeSet<HostName>,
+    /// The last write that was acknowledged.
+    index: u64,
+}
+
+impl World {
+    /// Machines that never served.
+    pub fn bare(inventory: &Inventory) -> Self {
+        Self {
+            inventory: inventory.clone(),
+            ground: super::bare(inventory),
+            etcd: inventory.etcd.hosts.iter().map(|host| (host.clone(), Store::default())).collect(),
+            clusters: BTreeMap::new(),
+            off: BTreeMap::new(),
+            drawn: 0,
+            breaches: Vec::new(),
+        }
+    }
+
+    /// Machines that `up` has brought to what the inventory says.
+    pub fn running(inventory: &Inventory) -> Self {
+        let mut world = Self::bare(inventory);
+        for _ in 0..2 {
+            let planning = kuboard_ha::plan::plan(inventory, &world.look());
+            assert!(!planning.is_blocked(), "bare hosts are blocked:\n{}", super::listing(&planning));
+            if let Err(why) = world.run(&planning, usize::MAX) {
+                panic!("{why}\n{}", super::listing(&planning));
+            }
+        }
+        let again = kuboard_ha::plan::plan(inventory, &world.look());
+        assert!(again.plan.is_empty(), "a further plan is not empty:\n{}", super::listing(&again));
+        assert!(world.breaches.is_empty(), "{:?}", world.breaches);
+        world
+    }
+
+    /// The same machines under another inventory; what it names besides is bare.
+    pub fn adopt(&mut self, inventory: &Inventory) {
+        let bare = super::bare(inventory);
+        self.inventory = inventory.clone();
+        self.ground.supplied = bare.supplied;
+        for (name, state) in bare.hosts {
+            let (Some(seen), HostState::Reached(new)) = (self.ground.host_mut(&name), &state) else {
+                self.ground.hosts.insert(name, state);
+                continue;
+            };
+            fill(seen, new);
+        }
+        for host in &inventory.etcd.hosts {
+            self.etcd.entry(host.clone()).or_default();
+        }
+    }
+
+    /// What is wrong with what happened so far.
+    pub fn breaches(&self) -> &[String] {
+        &self.breaches
+    }
+
+    /// Carries out the first `count` steps of a plan; why it failed.
+    pub fn run(&mut self, planning: &Planning, mut count: usize) -> Result<(), String> {
+        for job in &planning.plan.jobs {
+            for guard in &job.guards {
+                if count > 0 && !self.holds(guard, &job.host) {
+                    return Err(format!("{}: guard: {}", job.id, guard.title));
+                }
+            }
+            for step in &job.steps {
+                if count == 0 {
+                    return Ok(());
+                }
+                count -= 1;
+                self.step(&job.host, step).map_err(|why| format!("{} {}: {why}", job.id, step.resource))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Carries out up to `count` steps of a plan as the executor does: jobs side by side, one at a time on a host,
+    /// in an order that `choose` (below a number) decides. What is awaited may come true by other jobs' steps. Ends
+    /// where nothing can go on any more.
+    pub fn run_side_by_side(
+        &mut self,
+        planning: &Planning,
+        mut count: usize,
+        choose: &mut dyn FnMut(usize) -> usize,
+    ) {
+        let jobs = &planning.plan.jobs;
+        let mut done: BTreeSet<&JobId> = BTreeSet::new();
+        let mut at: BTreeMap<&HostName, (usize, usize)> = BTreeMap::new();
+        let mut ended: BTreeSet<usize> = BTreeSet::new();
+        let mut stalled: BTreeSet<usize> = BTreeSet::new();
+        while count > 0 {
+            let ready: Vec<usize> = (0..jobs.len())
+                .filter(|index| !ended.contains(index) && !stalled.contains(index))
+                .filter(|index| jobs[*index].after.iter().all(|id| done.contains(id)))
+                .filter(|index| at.get(&jobs[*index].host).is_none_or(|(held, _)| held == index))
+                .collect();
+            if ready.is_empty() {
+                return;
+            }
+            let index = ready[choose(ready.len())];
+            let job = &jobs[index];
+            let next = at.get(&job.host).map_or(0, |(_, next)| *next);
+            if next == 0 && !job.guards.iter().all(|guard| self.holds(guard, &job.host)) {
+                ended.insert(index);
+                continue;
+            }
+            at.insert(&job.host, (index, next));
+            let step = &job.steps[next];
+            if self.step(&job.host, step).is_err() {
+                if matches!(step.action, Action::Await(_)) && !self.off.contains_key(&job.host) {
+                    stalled.insert(index);
+                } else {
+                    ended.insert(index);
+                    at.remove(&job.host);
+                }
+                continue;
+            }
+            count -= 1;
+            stalled.clear();
+            if next + 1 == job.steps.len() {
+                ended.insert(index);
+                done.insert(&job.id);
+                at.remove(&job.host);
+            } else {
+                at.insert(&job.host, (index, next + 1));
+            }
+        }
+    }
+
+    /// Carries out one step; why it failed.
+    pub fn step(&mut self, host: &HostName, step: &Step) -> Result<(), String> {
+        if self.off.contains_key(host) {
+            return Err(format!("{host} does not answer"));
+        }
+        if let Action::Await(probe) = &step.action {
+            self.pass_time();
+            self.answers(host, probe)?;
+        }
+        if matches!(&step.action, Action::Call(call) if call.name == "etcd.record-cluster") {
+            let store = &self.etcd[host];
+            let id = store.process.as_ref().and(store.log.as_ref()).map(|log| log.cluster.clone());
+            let id = id.ok_or("no member answers")?;
+            self.machine(host).manifest.insert(CLUSTER_ID.to_owned(), id);
+            return Ok(());
+        }
+        effects(step, host, &self.inventory, &mut self.ground);
+        match &step.action {
+            Action::Secret { id, change: SecretChange::Mint { .. } } => {
+                self.drawn += 1;
+                let print = Fingerprint::observed(&format!("{:016x}", 0xd1ce_0000_u64 + self.drawn));
+                self.machine(host).secrets.insert(id.clone(), print);
+            }
+            Action::WriteFile { path, .. } if path == ETCD_ENV => {
+                let token = SecretId::new(SecretId::ETCD_TOKEN);
+                let print = self.machine(host).secrets.get(&token).map(|print| print.as_str().to_owned());
+                self.store(host).token = print.unwrap_or_default();
+            }
+            Action::Unit { unit, change, .. } if unit == ETCD => match change {
+                UnitChange::Start | UnitChange::StartNoBlock => self.start(host),
+                UnitChange::Restart | UnitChange::RestartNoBlock => {
+                    self.store(host).process = None;
+                    self.start(host);
+                }
+                UnitChange::Stop | UnitChange::DisableNow => self.store(host).process = None,
+                UnitChange::DaemonReload | UnitChange::Enable | UnitChange::Reload => {}
+            },
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Members find each other, containers come up, an address finds a holder.
+    pub fn pass_time(&mut self) {
+        let ids: BTreeSet<String> =
+            self.etcd.values().filter_map(|store| Some(store.log.as_ref()?.cluster.clone())).collect();
+        for id in ids {
+            self.elect(&id);
+        }
+        let live: Vec<HostName> =
+            self.ground.hosts.keys().filter(|host| !self.off.contains_key(*host)).cloned().collect();
+        for host in &live {
+            let seen = self.machine(host);
+            let up = container(seen).is_some_and(|container| container.running) && engine(seen);
+            if let Some(kuboard) = &mut seen.kuboard {
+                (kuboard.web, kuboard.agent) = (Observed::Known(up), Observed::Known(up));
+            }
+        }
+        self.move_address();
+    }
+
+    /// The power of a machine goes: processes end, disks stay.
+    pub fn power_cut(&mut self, host: &HostName) {
+        self.store(host).process = None;
+        let seen = self.machine(host);
+        for state in seen.units.values_mut().flatten() {
+            halt(state);
+        }
+        if let Some(balancer) = &mut seen.balancer {
+            balancer.holds_address = false;
+            balancer.healthy = Observed::Known(false);
+        }
+        if let Some(questdb) = &mut seen.questdb {
+            (questdb.healthy, questdb.login) = (Observed::Known(false), Observed::Known(false));
+        }
+        seen.lease = None;
+        self.off.insert(host.clone(), "connection timed out".to_owned());
+    }
+
+    /// A machine boots: what is enabled starts, with what lies on disk.
+    pub fn boot(&mut self, host: &HostName) {
+        if self.off.remove(host).is_none() {
+            return;
+        }
+        let files = services::looks(&self.inventory, host).units;
+        let seen = self.machine(host);
+        let units: Vec<String> = seen
+            .units
+            .iter()
+            .filter(|(_, state)| state.as_ref().is_some_and(|state| state.enabled))
+            .map(|(unit, _)| unit.clone())
+            .collect();
+        for unit in &units {
+            let key = files.get(unit).map(|files| stamp_key(files, seen));
+            if let Some(Some(state)) = seen.units.get_mut(unit) {
+                state.active = Active::Active;
+                "running".clone_into(&mut state.sub);
+                state.needs_reload = false;
+                state.running = Observed::Known(key);
+            }
+        }
+        let docker = units.iter().any(|unit| unit == "docker.service");
+        if let Observed::Known(Some(engine)) = &mut seen.docker {
+            engine.version =
+                docker.then(|| engine.version.take().unwrap_or_else(|| "20.10.24+dfsg1".to_owned()));
+        }
+        let haproxy = units.iter().any(|unit| unit == "haproxy.service");
+        if let Some(balancer) = &mut seen.balancer {
+            balancer.healthy = Observed::Known(haproxy && balancer_configured(&seen.manifest));
+        }
+        let questdb = units.iter().any(|unit| unit == "questdb.service");
+        if let Some(facts) = &mut seen.questdb {
+            (facts.healthy, facts.login) = (Observed::Known(questdb), Observed::Known(questdb));
+            if questdb && !facts.has_data {
+                (facts.has_data, facts.data_owner) = (true, Some("questdb:questdb".to_owned()));
+            }
+        }
+        if units.iter().any(|unit| unit == ETCD) {
+            self.start(host);
+        }
+    }
+
+    /// What a look would find now.
+    pub fn look(&self) -> Facts {
+        let mut facts = self.ground.clone();
+        for (host, state) in &mut facts.hosts {
+            if let Some(why) = self.off.get(host) {
+                *state = HostState::Unreachable { why: why.clone() };
+                continue;
+            }
+            let HostState::Reached(seen) = state else { continue };
+            if self.inventory.etcd.hosts.contains(host) {
+                seen.etcd = Some(self.etcd_facts(host));
+                self.etcd_unit(host, seen);
+            }
+            self.neighbours(seen);
+            if let Observed::Known(Some(docker)) = &mut seen.docker
+                && docker.version.is_none()
+            {
+                *docker = Docker::default(); // a look never starts it
+            }
+            seen.listeners = self.listeners(host, seen);
+            if !seen.manifest.is_empty() {
+                seen.clusters.insert(self.inventory.cluster.clone());
+            }
+            if let Some(balancer) = &self.inventory.load_balancer
+                && seen.balancer.as_ref().is_some_and(|seen| seen.holds_address)
+            {
+                let interface = "eth0".to_owned();
+                seen.addresses.push(Address { interface, ip: balancer.address, prefix: 24 });
+            }
+        }
+        facts
+    }
+
+    /// The facts of a machine.
+    pub fn machine(&mut self, host: &HostName) -> &mut HostFacts {
+        self.ground.host_mut(host).unwrap_or_else(|| panic!("there is no machine {host}"))
+    }
+
+    /// etcd on a machine.
+    pub fn store(&mut self, host: &HostName) -> &mut Store {
+        self.etcd.entry(host.clone()).or_default()
+    }
+
+    /// systemd starts etcd with what lies on disk.
+    pub fn start(&mut self, host: &HostName) {
+        let text = |path: &str| match self.ground.host(host)?.files.get(path) {
+            Some(Observed::Known(Some(file))) => file.text.clone(),
+            _ => None,
+        };
+        let (unit, environment) = (text(ETCD_UNIT).unwrap_or_default(), text(ETCD_ENV));
+        let store = self.etcd.get(host).cloned().unwrap_or_default();
+        if store.process.is_some() || store.log.is_none() && unit.contains("AssertPathExistsGlob=") {
+            return;
+        }
+        let Some(environment) = environment.map(|text| parsed(&text)) else { return };
+        let initial = |name: &str| environment.get(name).cloned().unwrap_or_default();
+        if store.log.is_none() {
+            if initial("ETCD_INITIAL_CLUSTER_STATE") != "new" {
+                return; // nobody lists it as a member that never started
+            }
+            let list = initial("ETCD_INITIAL_CLUSTER");
+            let key = ContentKey::of_text(&format!("{list} {}", store.token));
+            let id = key.as_str()[..16].to_owned();
+            if self.peers(&id).any(|log| log.published.contains(host)) {
+                return; // "has already been bootstrapped"
+            }
+            let members = || list.split(',').filter_map(|entry| entry.split_once('=')).map(member).collect();
+            self.clusters
+                .entry(id.clone())
+                .or_insert_with(|| Cluster { members: members(), ..Cluster::default() });
+            self.store(host).log = Some(Log { cluster: id, ..Log::default() });
+        }
+        let directory = self.ground.host(host).and_then(|seen| seen.links.get(CURRENT).cloned().flatten());
+        let executable = format!("{}/etcd", directory.unwrap_or_default());
+        let running = RunningEtcd { executable, environment };
+        let store = self.store(host);
+        store.complaint = None;
+        store.process = Some(Process { running, joined: false });
+    }
+
+    /// By machine: the cluster that its data belongs to, and how far it goes.
+    pub fn data(&self) -> BTreeMap<HostName, (String, u64)> {
+        let of = |(host, store): (&HostName, &Store)| {
+            let log = store.log.as_ref()?;
+            Some((host.clone(), (log.cluster.clone(), log.index)))
+        };
+        self.etcd.iter().filter_map(of).collect()
+    }
+
+    fn peers<'w>(&'w self, id: &'w str) -> impl Iterator<Item = &'w Log> {
+        self.etcd
+            .values()
+            .filter(|store| store.process.is_some())
+            .filter_map(|store| store.log.as_ref())
+            .filter(move |log| log.cluster == id)
+    }
+
+    /// Whether members of a cluster that run are a majority, and what follows if they are.
+    fn elect(&mut self, id: &str) {
+        let Some(mut cluster) = self.clusters.get(id).cloned() else { return };
+        let mut up = BTreeSet::new();
+        for (host, store) in &mut self.etcd {
+            let (Some(log), Some(_)) = (&store.log, &store.process) else { continue };
+            let listed = cluster.members.iter().any(|member| member.name == host.as_str());
+            if log.cluster != id || !listed || self.off.contains_key(host) {
+                continue;
+            }
+            if cluster.published.contains(host) && !log.published.contains(host) {
+                self.breaches.push(format!("{host} was started without the memory that {id} counts on"));
+                store.complaint = Some("amnesiac".to_owned());
+                store.process = None;
+                continue;
+            }
+            up.insert(host.clone());
+        }
+        if up.len() <= cluster.members.len() / 2 {
+            return;
+        }
+        let remembered = up.iter().filter_map(|host| Some(self.etcd[host].log.as_ref()?.index)).max();
+        if remembered < Some(cluster.index) {
+            self.breaches.push(format!("{id} forgot acknowledged writes"));
+        }
+        cluster.index += 1;
+        cluster.published.extend(up.iter().cloned());
+        if cluster.leader.as_ref().is_none_or(|leader| !up.contains(leader)) {
+            cluster.leader = up.first().cloned();
+        }
+        for host in &up {
+            let store = self.store(host);
+            if let (Some(log), Some(process)) = (&mut store.log, &mut store.process) {
+                (log.index, process.joined) = (cluster.index, true);
+                log.published = cluster.published.clone();
+            }
+        }
+        self.clusters.insert(id.to_owned(), cluster);
+        let served: Vec<&String> =
+            self.clusters.iter().filter(|(_, cluster)| cluster.index > 0).map(|(id, _)| id).collect();
+        if served.len() > 1 {
+            self.breaches.push(format!("more than one cluster has served: {served:?}"));
+        }
+    }
+
+    /// Whether a member of the running majority of its cluster.
+    fn has_quorum(&self, host: &HostName) -> bool {
+        let Some(store) = self.etcd.get(host) else { return false };
+        let (Some(log), Some(process)) = (&store.log, &store.process) else { return false };
+        let Some(cluster) = self.clusters.get(&log.cluster) else { return false };
+        process.joined && self.peers(&log.cluster).count() > cluster.members.len() / 2
+    }
+
+    fn etcd_facts(&self, host: &HostName) -> EtcdFacts {
+        let empty = Store::default();
+        let store = self.etcd.get(host).unwrap_or(&empty);
+        let mut facts = EtcdFacts {
+            wal: store.log.is_some(),
+            entries: store.log.iter().map(|_| "member".to_owned()).collect(),
+            running: Observed::Known(store.process.as_ref().map(|process| process.running.clone())),
+            peers: Observed::Known(None),
+            status: Observed::Known(None),
+            health: Observed::Known(Err("nothing listens on the client port".to_owned())),
+            members: Observed::Unknown("nothing listens on the client port".to_owned()),
+            alarms: Vec::new(),
+            complaints: store.complaint.iter().cloned().collect(),
+        };
+        let (Some(log), Some(process)) = (&store.log, &store.process) else { return facts };
+        let cluster = self.clusters.get(&log.cluster).cloned().unwrap_or_default();
+        let quorum = self.has_quorum(host);
+        facts.peers = Observed::Known(Some(PeerView {
+            cluster_id: log.cluster.clone(),
+            published: log.published.iter().map(ToString::to_string).collect(),
+            members: cluster.members.len(),
+        }));
+        if !process.joined {
+            let silent = "the client port did not answer in time";
+            facts.status = Observed::Unknown(silent.to_owned());
+            facts.members = Observed::Unknown(silent.to_owned());
+            facts.health = Observed::Known(Err("no answer within 3 s".to_owned()));
+            return facts;
+        }
+        let version =
+            process.running.executable.split('/').rev().nth(1).and_then(|name| name.split('-').next());
+        facts.status = Observed::Known(Some(EtcdStatus {
+            cluster_id: log.cluster.clone(),
+            member_id: member_id(host.as_str()),
+            leader: cluster.leader.as_ref().filter(|_| quorum).map(|leader| member_id(leader.as_str())),
+            version: version.unwrap_or_default().to_owned(),
+            raft_index: log.index,
+            raft_term: 2,
+            errors: if quorum { Vec::new() } else { vec!["etcdserver: no leader".to_owned()] },
+            ..EtcdStatus::default()
+        }));
+        facts.members = Observed::Known(cluster.members);
+        facts.health = Observed::Known(if quorum { Ok(()) } else { Err("RAFT NO LEADER".to_owned()) });
+        facts
+    }
+
+    fn etcd_unit(&self, host: &HostName, seen: &mut HostFacts) {
+        let Some(Some(state)) = seen.units.get_mut(ETCD) else { return };
+        let store = &self.etcd[host];
+        match &store.process {
+            Some(process) if process.joined => state.active = Active::Active,
+            Some(_) => state.active = Active::Activating,
+            None if store.complaint.is_some() => {
+                state.active = Active::Activating;
+                "auto-restart".clone_into(&mut state.sub);
+                "exit-code".clone_into(&mut state.result);
+            }
+            None => halt(state),
+        }
+    }
+
+    fn neighbours(&self, seen: &mut HostFacts) {
+        let Some(kuboard) = &mut seen.kuboard else { return };
+        // The client port accepts before there is a quorum, and answers only then.
+        let open = |host: &HostName| {
+            let live = self.etcd.get(host).is_some_and(|store| store.process.is_some());
+            !self.off.contains_key(host) && live
+        };
+        kuboard.etcd = self.inventory.etcd.hosts.iter().map(|host| (host.clone(), open(host))).collect();
+        kuboard.questdb = self.audit().map(|host| self.is_active(host, "questdb.service"));
+    }
+
+    fn listeners(&self, host: &HostName, seen: &HostFacts) -> Vec<Listener> {
+        let inventory = &self.inventory;
+        let own = inventory.hosts.get(host).map(|host| host.address);
+        let loopback = "127.0.0.1".parse().ok();
+        let mut all = Vec::new();
+        let mut listen = |ip: Option<std::net::IpAddr>, port: u16, process: &str| {
+            let process = Some(process.to_owned());
+            all.extend(ip.map(|ip| Listener { ip, port, process }));
+        };
+        if self.etcd.get(host).is_some_and(|store| store.process.is_some()) {
+            listen(own, inventory.etcd.client_port, "etcd (101)");
+            listen(loopback, inventory.etcd.client_port, "etcd (101)");
+            listen(own, inventory.etcd.peer_port, "etcd (101)");
+        }
+        if active(seen, "questdb.service") {
+            listen(own, 8812, "java (102)");
+            listen(loopback, 9003, "java (102)");
+        }
+        if container(seen).is_some_and(|container| container.running) && engine(seen) {
+            listen(own, inventory.kuboard.http_port, "docker-proxy (103)");
+            listen(own, inventory.kuboard.agent_port, "docker-proxy (103)");
+        }
+        if active(seen, "haproxy.service") && balancer_configured(&seen.manifest) {
+            let balancer = inventory.load_balancer.as_ref();
+            listen(
+                balancer.map(|balancer| balancer.address),
+                balancer.map_or(80, |b| b.port),
+                "haproxy (104)",
+            );
+            listen(loopback, 8404, "haproxy (104)");
+        }
+        all
+    }
+
+    /// Whether a probe that is awaited succeeds now.
+    fn answers(&self, host: &HostName, probe: &Procedure) -> Result<(), String> {
+        let inventory = &self.inventory;
+        let fine = match probe.name {
+            "etcd.formed" => {
+                let known = |log: &Log| inventory.etcd.hosts.iter().all(|host| log.published.contains(host));
+                self.has_quorum(host) && self.etcd[host].log.as_ref().is_some_and(known)
+            }
+            "etcd.peers" => self.holders(probe).iter().all(|holder| self.etcd[holder].process.is_some()),
+            "kuboard.ready" => {
+                let seen = self.ground.host(host);
+                let runs =
+                    seen.is_some_and(|seen| engine(seen) && container(seen).is_some_and(|c| c.running));
+                let store = inventory.etcd.hosts.iter().any(|member| self.has_quorum(member));
+                runs && store && self.audit().is_none_or(|host| self.is_active(host, "questdb.service"))
+            }
+            "questdb.ready" => self.is_active(host, "questdb.service"),
+            "balancer.live" => self.is_active(host, "haproxy.service"),
+            "balancer.answers" => inventory.kuboard.hosts.iter().any(|replica| {
+                let seen = self.ground.host(replica).and_then(|seen| seen.kuboard.as_ref());
+                !self.off.contains_key(replica)
+                    && seen.is_some_and(|kuboard| kuboard.web == Observed::Known(true))
+            }),
+            _ => true,
+        };
+        if fine { Ok(()) } else { Err(format!("{} never came true", probe.name)) }
+    }
+
+    /// Whether what a job relies on is so.
+    fn holds(&mut self, guard: &Guard, host: &HostName) -> bool {
+        self.pass_time();
+        match guard.test.name {
+            "etcd.no-wal" => self.etcd[host].log.is_none(),
+            "etcd.wal" => self.etcd[host].log.is_some(),
+            "etcd.unpublished" => self.holders(&guard.test).iter().all(|holder| {
+                let store = &self.etcd[holder];
+                store.process.is_some() && store.log.as_ref().is_some_and(|log| !log.published.contains(host))
+            }),
+            "etcd.healthy" => self.named(&guard.test, "hosts").iter().all(|host| self.has_quorum(host)),
+            "kuboard.engine" => {
+                self.ground.host(host).is_some_and(|seen| engine(seen) && container(seen).is_none())
+            }
+            "questdb.no-database" => self
+                .ground
+                .host(host)
+                .and_then(|seen| seen.questdb.as_ref())
+                .is_none_or(|questdb| !questdb.has_data),
+            other => panic!("this world knows no guard {other}"),
+        }
+    }
+
+    fn holders(&self, procedure: &Procedure) -> Vec<HostName> {
+        self.named(procedure, "holders")
+    }
+
+    /// The hosts whose addresses an argument lists.
+    fn named(&self, procedure: &Procedure, argument: &str) -> Vec<HostName> {
+        let addresses = procedure.args.get(argument).map(String::as_str).unwrap_or_default();
+        addresses
+            .split_whitespace()
+            .filter_map(|address| {
+                let mut hosts = self.inventory.hosts.iter();
+                hosts.find(|(_, host)| host.address.to_string() == address).map(|(name, _)| name.clone())
+            })
+            .collect()
+    }
+
+    fn audit(&self) -> Option<&HostName> {
+        let questdb = self.inventory.questdb.as_ref().filter(|_| self.inventory.kuboard.audit);
+        questdb.map(|questdb| &questdb.host)
+    }
+
+    fn is_active(&self, host: &HostName, unit: &str) -> bool {
+        !self.off.contains_key(host) && self.ground.host(host).is_some_and(|seen| active(seen, unit))
+    }
+
+    /// Where nobody holds the address, the first balancer that lives takes it.
+    fn move_address(&mut self) {
+        let Some(balancer) = self.inventory.load_balancer.clone() else { return };
+        let able = |host: &&HostName| {
+            self.is_active(host, "keepalived.service") && self.is_active(host, "haproxy.service")
+        };
+        let held = |host: &&HostName| {
+            let seen = self.ground.host(host).and_then(|seen| seen.balancer.as_ref());
+            !self.off.contains_key(*host) && seen.is_some_and(|seen| seen.holds_address)
+        };
+        let configured =
+            |host: &&HostName| self.ground.host(host).is_some_and(|seen| balancer_configured(&seen.manifest));
+        if balancer.hosts.iter().any(|host| held(&host)) {
+            return;
+        }
+        let next = balancer.hosts.iter().filter(able).find(configured).cloned();
+        if let Some(host) = next
+            && let Some(seen) = &mut self.machine(&host).balancer
+        {
+            seen.holds_address = true;
+        }
+    }
+}
+
+/// The id of a member.
+pub fn member_id(name: &str) -> String {
+    ContentKey::of_text(name).as_str()[..16].to_owned()
+}
+
+/// A member as the cluster lists it.
+pub fn member((name, url): (&str, &str)) -> Member {
+    Member { id: member_id(name), name: name.to_owned(), peer_urls: vec![url.to_owned()], learner: false }
+}
+
+/// A unit that does not run.
+pub fn halt(state: &mut UnitState) {
+    state.active = Active::Inactive;
+    "dead".clone_into(&mut state.sub);
+    state.pid = 0;
+    state.running = Observed::Known(None);
+}
+
+fn active(seen: &HostFacts, unit: &str) -> bool {
+    seen.units.get(unit).and_then(Option::as_ref).is_some_and(|state| state.active == Active::Active)
+}
+
+fn container(seen: &HostFacts) -> Option<&ContainerFact> {
+    seen.docker.known()?.as_ref()?.containers.get(CONTAINER)
+}
+
+fn engine(seen: &HostFacts) -> bool {
+    seen.docker.known().and_then(Option::as_ref).is_some_and(|docker| docker.version.is_some())
+}
+
+fn balancer_configured(manifest: &BTreeMap<String, String>) -> bool {
+    manifest.contains_key("file /etc/haproxy/haproxy.cfg")
+}
+
+fn parsed(text: &str) -> BTreeMap<String, String> {
+    text.lines()
+        .filter(|line| line.starts_with("ETCD_"))
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.trim_matches('"').to_owned()))
+        .collect()
+}
+
+/// Adds what another inventory looks at besides, as it is on a bare machine.
+fn fill(seen: &mut HostFacts, new: &HostFacts) {
+    fn each<V: Clone>(old: &mut BTreeMap<String, V>, new: &BTreeMap<String, V>) {
+        for (key, value) in new {
+            old.entry(key.clone()).or_insert_with(|| value.clone());
+        }
+    }
+    each(&mut seen.mounts, &new.mounts);
+    each(&mut seen.packages, &new.packages);
+    each(&mut seen.files, &new.files);
+    each(&mut seen.links, &new.links);
+    each(&mut seen.directories, &new.directories);
+    each(&mut seen.installs, &new.installs);
+    each(&mut seen.users, &new.users);
+    each(&mut seen.units, &new.units);
+    each(&mut seen.sysctls, &new.sysctls);
+    seen.etcd = seen.etcd.take().or_else(|| new.etcd.clone());
+    seen.questdb = seen.questdb.take().or_else(|| new.questdb.clone());
+    seen.kuboard = seen.kuboard.take().or_else(|| new.kuboard.clone());
+    seen.balancer = seen.balancer.take().or_else(|| new.balancer.clone());
+    if seen.docker == Observed::Known(None) {
+        seen.docker = new.docker.clone();
+    }
+}
