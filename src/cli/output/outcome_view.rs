@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::cli::converge::{Failure, UpOutcome, UpResult};
 use crate::cli::exit::Exit;
 use crate::cli::output::findings_view::findings_view;
-use crate::cli::output::text::{Canvas, Tone, all_hosts_are, clean_line, count, names, wrap};
+use crate::cli::output::text::{Canvas, Tone, all_hosts_are, beside, clean_line, count, names, wrap};
 use crate::cli::site::Site;
 use crate::facts::model::HostState;
 use crate::plan::model::{Finding, Severity};
@@ -172,7 +172,7 @@ fn failed(site: &Site, outcome: &UpOutcome, canvas: &Canvas, changed: &str, agai
             clean_line(&failure.step),
             clean_line(&failure.error)
         );
-        for line in &failure.evidence {
+        for line in beside(&failure.error, &failure.evidence) {
             let _ = writeln!(text, "    {}", canvas.paint(Tone::Dim, format!("| {}", clean_line(line))));
         }
     }

@@ -7,7 +7,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::cli::output::feed::Renderer;
 use crate::cli::output::plain::progress;
-use crate::cli::output::text::{Canvas, Tone, clean, clean_line, columns, elapsed};
+use crate::cli::output::text::{Canvas, Tone, beside, clean, clean_line, columns, elapsed};
 use crate::event::Event;
 use crate::resource::HostName;
 
@@ -236,10 +236,10 @@ impl Renderer for Live {
                 if let Some(total) = &self.total {
                     total.inc(1);
                 }
-                if let Some(running) = self.jobs.get_mut(job) {
-                    if *changed || !running.deed.is_some_and(|(_, changed)| changed) {
-                        running.deed = Some((*step, *changed));
-                    }
+                if let Some(running) = self.jobs.get_mut(job)
+                    && (*changed || !running.deed.is_some_and(|(_, changed)| changed))
+                {
+                    running.deed = Some((*step, *changed));
                 }
                 if self.verbose > 0 {
                     let took = self.canvas.paint(Tone::Dim, elapsed(*took));
@@ -251,7 +251,7 @@ impl Renderer for Live {
                 let title = self.title(job, *step);
                 let text = clean_line(&format!("{title}: {error}"));
                 self.above(Tone::Bad, "✗", host.as_str(), &text);
-                for line in evidence
+                for line in beside(error, evidence)
                     .iter()
                     .flat_map(|line| clean(line).lines().map(str::to_owned).collect::<Vec<_>>())
                 {
