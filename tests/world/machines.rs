@@ -115,7 +115,7 @@ impl World {
                 self.ground.hosts.insert(name, state);
                 continue;
             };
-            fill(seen, new);
+            super::fill(seen, new);
         }
         for host in &inventory.etcd.hosts {
             self.etcd.entry(host.clone()).or_default();
@@ -578,29 +578,4 @@ fn parsed(text: &str) -> BTreeMap<String, String> {
         .filter_map(|line| line.split_once('='))
         .map(|(name, value)| (name.to_owned(), value.trim_matches('"').to_owned()))
         .collect()
-}
-
-/// Adds what another inventory looks at besides, as it is on a bare machine.
-fn fill(seen: &mut HostFacts, new: &HostFacts) {
-    fn each<V: Clone>(old: &mut BTreeMap<String, V>, new: &BTreeMap<String, V>) {
-        for (key, value) in new {
-            old.entry(key.clone()).or_insert_with(|| value.clone());
-        }
-    }
-    each(&mut seen.mounts, &new.mounts);
-    each(&mut seen.packages, &new.packages);
-    each(&mut seen.files, &new.files);
-    each(&mut seen.links, &new.links);
-    each(&mut seen.directories, &new.directories);
-    each(&mut seen.installs, &new.installs);
-    each(&mut seen.users, &new.users);
-    each(&mut seen.units, &new.units);
-    each(&mut seen.sysctls, &new.sysctls);
-    seen.etcd = seen.etcd.take().or_else(|| new.etcd.clone());
-    seen.questdb = seen.questdb.take().or_else(|| new.questdb.clone());
-    seen.kuboard = seen.kuboard.take().or_else(|| new.kuboard.clone());
-    seen.balancer = seen.balancer.take().or_else(|| new.balancer.clone());
-    if seen.docker == Observed::Known(None) {
-        seen.docker = new.docker.clone();
-    }
 }

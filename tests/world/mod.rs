@@ -7,7 +7,7 @@ pub mod events;
 mod look;
 pub mod machines;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -223,5 +223,30 @@ pub fn merge(target: &mut serde_json::Value, patch: &serde_json::Value) {
         } else {
             merge(&mut target[name], change);
         }
+    }
+}
+
+/// Adds what another inventory looks at besides, as it is on a bare machine.
+fn fill(seen: &mut HostFacts, new: &HostFacts) {
+    fn each<V: Clone>(old: &mut BTreeMap<String, V>, new: &BTreeMap<String, V>) {
+        for (key, value) in new {
+            old.entry(key.clone()).or_insert_with(|| value.clone());
+        }
+    }
+    each(&mut seen.mounts, &new.mounts);
+    each(&mut seen.packages, &new.packages);
+    each(&mut seen.files, &new.files);
+    each(&mut seen.links, &new.links);
+    each(&mut seen.directories, &new.directories);
+    each(&mut seen.installs, &new.installs);
+    each(&mut seen.users, &new.users);
+    each(&mut seen.units, &new.units);
+    each(&mut seen.sysctls, &new.sysctls);
+    seen.etcd = seen.etcd.take().or_else(|| new.etcd.clone());
+    seen.questdb = seen.questdb.take().or_else(|| new.questdb.clone());
+    seen.kuboard = seen.kuboard.take().or_else(|| new.kuboard.clone());
+    seen.balancer = seen.balancer.take().or_else(|| new.balancer.clone());
+    if seen.docker == Observed::Known(None) {
+        seen.docker = new.docker.clone();
     }
 }
