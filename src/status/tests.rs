@@ -169,6 +169,47 @@ fn an_address_that_answers_from_an_unreachable_host_is_degraded() {
 }
 
 #[test]
+fn what_was_not_seen_is_not_down() {
+    let inventory = manual();
+    let mut facts = well(&inventory);
+    cut(&mut facts, &["lb-1", "lb-2"]);
+    let balancers = judged(&inventory, &facts);
+    let why = "whether 10.99.16.20 answers could not be seen, nor whether lb-1 or lb-2 holds it";
+    assert_eq!((balancers.verdict, balancers.reasons[0].as_str()), (Verdict::Unknown, why));
+
+    let mut facts = well(&inventory);
+    cut(&mut facts, &["etcd1", "etcd2", "etcd3"]);
+    let members = judged(&inventory, &facts);
+    let why = "whether etcd has a quorum could not be seen";
+    assert_eq!((members.verdict, members.reasons[0].as_str()), (Verdict::Unknown, why));
+
+    let mut facts = well(&inventory);
+    cut(&mut facts, &["kuboard-1", "kuboard-2"]);
+    let replicas = judged(&inventory, &facts);
+    assert_eq!(replicas.verdict, Verdict::Degraded, "the address answers: {:?}", replicas.reasons);
+    cut(&mut facts, &["lb-1", "lb-2"]);
+    assert_eq!(judged(&inventory, &facts).verdict, Verdict::Unknown);
+}
+
+#[test]
+fn an_address_seen_not_to_answer_is_down_whoever_may_hold_it() {
+    let inventory = manual();
+    let mut facts = well(&inventory);
+    cut(&mut facts, &["lb-1"]);
+    let balancer = facts.host_mut(&host("lb-2")).unwrap().balancer.as_mut().unwrap();
+    (balancer.holds_address, balancer.answers) = (false, Observed::Known(false));
+    let status = judged(&inventory, &facts);
+    assert_eq!(status.verdict, Verdict::Down);
+    assert!(
+        status
+            .reasons
+            .contains(&"10.99.16.20 does not answer; whether lb-1 holds it could not be seen".into()),
+        "{:?}",
+        status.reasons
+    );
+}
+
+#[test]
 fn drift_alone_is_degraded_and_listed() {
     let inventory = manual();
     let status = status(&inventory, &well(&inventory), &one_difference());

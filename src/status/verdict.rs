@@ -1,8 +1,8 @@
 //! All parts in one word, and the reasons for it.
 //!
-//! As long as one host answers, a host that does not counts as failed: this machine's network works. Where none
-//! answers, the cluster counts as down if nothing at all came back, and as unknown if something did (a refused
-//! login, an unknown host key).
+//! Down is what was seen not to work, never what was not seen: hosts that do not answer here may well serve others, so
+//! services on them alone are unknown, unless what depends on them was seen to fail. Where no host answers, the cluster
+//! counts as down if nothing at all came back, and as unknown if something did (a refused login, an unknown host key).
 
 use std::collections::BTreeMap;
 
@@ -87,9 +87,6 @@ fn etcd(status: &Status, reasons: &mut Reasons) {
         EtcdVerdict::Split => {
             reasons.add(Verdict::Down, "etcd members belong to different clusters");
         }
-        EtcdVerdict::Unknown if members_are_unreachable(status) => {
-            reasons.add(Verdict::Down, format!("etcd has no quorum: {arithmetic}"));
-        }
         EtcdVerdict::Unknown => {
             reasons.add(Verdict::Unknown, "whether etcd has a quorum could not be seen");
         }
@@ -109,11 +106,6 @@ fn etcd(status: &Status, reasons: &mut Reasons) {
     }
 }
 
-fn members_are_unreachable(status: &Status) -> bool {
-    let mut hosts = status.etcd.members.iter().filter_map(|member| member.host.as_ref());
-    hosts.all(|host| !is_reachable(status, host))
-}
-
 fn questdb(status: &Status, reasons: &mut Reasons) {
     if let Some(questdb) = &status.questdb
         && questdb.healthy != Some(true)
@@ -128,12 +120,14 @@ fn questdb(status: &Status, reasons: &mut Reasons) {
 
 fn replicas(status: &Status, reasons: &mut Reasons) {
     let replicas = &status.kuboard.replicas;
-    let failed = |replica: &&crate::status::ReplicaStatus| {
-        replica.healthy == Some(false) || !is_reachable(status, &replica.host)
-    };
-    if replicas.iter().all(|replica| failed(&replica)) {
+    let balancer = status.load_balancer.as_ref().filter(|balancer| balancer.managed);
+    let answers = balancer.and_then(|balancer| balancer.healthy);
+    let works = replicas.iter().any(|replica| replica.healthy == Some(true));
+    let all_fail = replicas.iter().all(|replica| replica.healthy == Some(false));
+    // The address answers through a replica only: it tells of those that were not seen.
+    if all_fail || !works && answers == Some(false) {
         reasons.add(Verdict::Down, "no Kuboard replica works");
-    } else if replicas.iter().all(|replica| replica.healthy != Some(true)) {
+    } else if !works && answers != Some(true) {
         reasons.add(Verdict::Unknown, "whether a Kuboard replica works could not be seen");
     }
     for replica in replicas.iter().filter(|replica| replica.healthy != Some(true)) {
@@ -155,11 +149,23 @@ fn balancer(status: &Status, inventory: &Inventory, facts: &Facts, reasons: &mut
         return;
     }
     let address = balancer.address;
-    let all_seen = wanted.hosts.iter().all(|host| is_reachable(status, host));
+    let unseen: Vec<&str> =
+        wanted.hosts.iter().filter(|host| !is_reachable(status, host)).map(HostName::as_str).collect();
     match (balancer.holders.as_slice(), balancer.healthy) {
-        ([], Some(true)) if !all_seen => reasons.add(
+        ([], Some(true)) if !unseen.is_empty() => reasons.add(
             Verdict::Degraded,
             format!("{address} answers, from a balancer host that is not reachable from here"),
+        ),
+        ([], Some(false)) if !unseen.is_empty() => reasons.add(
+            Verdict::Down,
+            format!("{address} does not answer; whether {} holds it could not be seen", unseen.join(" or ")),
+        ),
+        ([], None) if !unseen.is_empty() => reasons.add(
+            Verdict::Unknown,
+            format!(
+                "whether {address} answers could not be seen, nor whether {} holds it",
+                unseen.join(" or ")
+            ),
         ),
         ([], _) => reasons.add(Verdict::Down, format!("no host holds {address}")),
         ([_], Some(true)) => {}

@@ -48,7 +48,7 @@ pub(super) fn check(inventory: &Inventory, report: &Report) {
             report.problem(format!("load_balancer/hosts/{index}"), message, "both of one family");
         }
     }
-    if balancer.hosts.len() == 1 && inventory.kuboard.hosts.len() > 1 {
+    if balancer.hosts.len() == 1 {
         report.advise(
             "load_balancer/hosts",
             "load_balancer.single-host",

@@ -77,11 +77,17 @@ fn url(inventory: &Inventory, report: &Report) {
         }
     }
     if url.starts_with("http://") {
+        // `tls` belongs to balancers that are managed.
+        let way = match &inventory.load_balancer {
+            Some(balancer) if !balancer.hosts.is_empty() => "add `load_balancer.tls`, or end TLS in front",
+            Some(_) => "end TLS in your balancer and set `kuboard.url` to https://…",
+            None => "end TLS in front of it and set `kuboard.url` to https://…",
+        };
         report.advise(
             path,
             "kuboard.http-in-the-clear",
             format!("{url}: passwords and kubeconfigs cross the network in the clear"),
-            "add `load_balancer.tls`, or end TLS in front; decide now, a later change means importing all clusters again",
+            format!("{way}; decide now, a later change means importing all clusters again"),
         );
     }
 }

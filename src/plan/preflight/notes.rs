@@ -1,4 +1,5 @@
-//! What must be said before anything is built.
+//! What must be said before anything is built. What the file itself could do better, the inventory's own advice says,
+//! with the place in the file.
 
 use std::collections::BTreeSet;
 
@@ -14,8 +15,6 @@ pub(super) fn find(inventory: &Inventory, findings: &mut Vec<Finding>) {
         findings.push(Finding::cluster(Severity::Note, "kuboard.licence", message).hint(hint));
     }
     findings.push(exposed(inventory));
-    findings.extend(fragile(inventory));
-    findings.extend(clear(inventory));
 }
 
 /// Kuboard v3 cannot speak TLS to etcd.
@@ -46,43 +45,4 @@ fn exposed(inventory: &Inventory) -> Finding {
         only(etcd.peer_port, etcd.hosts.iter().collect())
     );
     Finding::cluster(Severity::Note, "etcd.exposed", message).hint(hint)
-}
-
-/// What does not survive the loss of one machine.
-fn fragile(inventory: &Inventory) -> Option<Finding> {
-    if inventory.hosts.len() == 1 {
-        let message = "Everything runs on one machine: this is not highly available; with that machine all of it is gone.";
-        let hint = "for production use three machines: they can carry all roles together";
-        return Some(Finding::cluster(Severity::Warning, "cluster.not-highly-available", message).hint(hint));
-    }
-    let mut single = Vec::new();
-    if inventory.etcd.hosts.len() == 1 {
-        single.push(format!("etcd has one member ({})", inventory.etcd.hosts[0]));
-    }
-    if inventory.kuboard.hosts.len() == 1 {
-        single.push(format!("Kuboard has one replica ({})", inventory.kuboard.hosts[0]));
-    }
-    if let Some(balancer) = inventory.load_balancer.as_ref().filter(|balancer| balancer.hosts.len() == 1) {
-        single.push(format!("one machine ({}) holds the floating address", balancer.hosts[0]));
-    }
-    if single.is_empty() {
-        return None;
-    }
-    let message = format!("This is not highly available: {}.", single.join(", "));
-    let hint =
-        "name three etcd hosts, two Kuboard hosts and two balancer hosts; machines may have several roles";
-    Some(Finding::cluster(Severity::Warning, "cluster.not-highly-available", message).hint(hint))
-}
-
-/// Logins over plain HTTP.
-fn clear(inventory: &Inventory) -> Option<Finding> {
-    if !inventory.kuboard.url.starts_with("http://") {
-        return None;
-    }
-    let message = format!(
-        "{} is plain HTTP: passwords travel in the clear, and agents must be imported anew when the address changes later.",
-        inventory.kuboard.url
-    );
-    let hint = "decide now: give load_balancer.tls a certificate and set kuboard.url to https://…";
-    Some(Finding::cluster(Severity::Note, "kuboard.plain-http", message).hint(hint))
 }

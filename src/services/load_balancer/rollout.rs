@@ -220,8 +220,10 @@ fn settle(draft: &mut Draft<'_>, balancer: &LoadBalancer, hosts: &[HostName], ro
         let seen = draft.facts.host(host).and_then(|seen| seen.balancer.as_ref());
         seen.is_some_and(|seen| seen.answers == Observed::Known(true))
     };
-    // A balancer that was not seen may hold it: then it answers.
-    let elsewhere = hosts.len() < balancer.hosts.len() && hosts.iter().any(|host| answers(draft, host));
+    // A balancer that was not seen may hold it. One that is left out on purpose does only if the address answers.
+    let mut unseen = balancer.hosts.iter().filter(|host| draft.seen.host(host).is_none());
+    let left_out = |host: &HostName| draft.seen.without.contains(host);
+    let elsewhere = unseen.any(|host| !left_out(host) || hosts.iter().any(|seen| answers(draft, seen)));
     let nobody = holders.is_empty() && !elsewhere;
     let mut after = rolled.jobs.clone();
     if nobody && !rolled.changed {
