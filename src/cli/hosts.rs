@@ -41,10 +41,19 @@ pub struct Means {
     pub without: Vec<HostName>,
     /// The wish to stop.
     pub cancel: Cancel,
-    /// How long a look at one host may take; what takes longer counts as not reachable.
-    pub patience: Option<Duration>,
+    /// How long a look at one host may take.
+    pub patience: Option<Patience>,
     /// Where events go.
     pub events: Arc<dyn EventSink>,
+}
+
+/// How long a look at one host may take; what takes longer counts as not reachable.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// Until it accepts a connection, whole seconds: dead hosts must not hold the others up.
+    pub accept: Duration,
+    /// In all, for a host that accepted: it lives, and may be busy.
+    pub look: Duration,
 }
 
 /// The hosts of a site, as every command that looks at them uses them.
@@ -73,11 +82,16 @@ impl<'a> Hosts<'a> {
                     ..SessionOptions::new(&site.inventory.cluster, &run, RUNTIME)
                 };
                 let ssh = Ssh::new(name.clone(), host.ssh.clone(), login.password, &bastions);
+                let ssh = match means.patience {
+                    Some(patience) => ssh.accepting_within(patience.accept),
+                    None => ssh,
+                };
                 (name.clone(), (Arc::new(ssh) as Arc<dyn Host>, options))
             })
             .collect();
         means.events.emit(Event::RunStarted { run, hosts: site.inventory.hosts.keys().cloned().collect() });
-        let fleet = Fleet::new(members, means.parallel);
+        let fleet = Fleet::new(members, means.parallel)
+            .trying_again_within(means.patience.map(|patience| patience.accept));
         Self { site, means, fleet, sessions: BTreeMap::new() }
     }
 
@@ -86,10 +100,10 @@ impl<'a> Hosts<'a> {
         let Some(patience) = self.means.patience else {
             return self.see(name, held).await;
         };
-        if let Ok(seen) = tokio::time::timeout(patience, self.see(name, held)).await {
+        if let Ok(seen) = tokio::time::timeout(patience.look, self.see(name, held)).await {
             return seen;
         }
-        let why = format!("no answer within {} s", patience.as_secs());
+        let why = format!("no answer within {} s", patience.look.as_secs());
         let event = Event::HostUnreachable { host: name.clone(), error: why.clone(), retrying: false };
         self.means.events.emit(event);
         Seen { session: None, state: HostState::Unreachable { why } }
