@@ -9,7 +9,7 @@ use crate::seed::Seed;
 use crate::stands::BOOT;
 
 /// Over how long the hosts come back.
-const SPREAD: Duration = Duration::from_secs(20);
+const SPREAD: Duration = Duration::from_secs(15);
 
 /// Starts every host, in an order and at times drawn by chance.
 pub fn start_all(lab: &Lab, what: &str) {
