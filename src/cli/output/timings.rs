@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::cli::output::text::{elapsed, names};
 use crate::event::{Event, EventSink};
@@ -24,9 +24,6 @@ struct Kept {
     stages: BTreeMap<String, String>,
     steps: Vec<(Duration, HostName, String)>,
     by_stage: BTreeMap<String, Duration>,
-    begun: Option<Instant>,
-    /// From the beginning of the run to the end of the first look at a host.
-    looks: BTreeMap<HostName, Duration>,
 }
 
 impl Timings {
@@ -40,14 +37,6 @@ impl Timings {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let mut text = String::new();
         if kept.steps.is_empty() {
-            let mut looks: Vec<_> = kept.looks.iter().collect();
-            looks.sort_by_key(|(_, took)| std::cmp::Reverse(**took));
-            let slowest = looks.iter().take(LISTED).map(|(host, took)| format!("{host} {}", elapsed(**took)));
-            let slowest = slowest.collect::<Vec<_>>().join(", ");
-            let _ = match slowest.as_str() {
-                "" => writeln!(text, "no step ran, and no host was looked at"),
-                _ => writeln!(text, "no step ran; connecting and looking, the slowest first: {slowest}"),
-            };
             return text;
         }
         let stages = kept.by_stage.iter().map(|(stage, took)| format!("{stage} {}", elapsed(*took)));
@@ -64,11 +53,6 @@ impl EventSink for Timings {
     fn emit(&self, event: Event) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         match &event {
-            Event::RunStarted { .. } => kept.begun = Some(Instant::now()),
-            Event::HostGathered { host } => {
-                let took = kept.begun.map_or(Duration::ZERO, |begun| begun.elapsed());
-                kept.looks.entry(host.clone()).or_insert(took);
-            }
             Event::JobStarted { job, stage, .. } => {
                 kept.stages.insert(job.clone(), stage.clone());
             }
@@ -85,22 +69,5 @@ impl EventSink for Timings {
         }
         drop(kept);
         self.next.emit(event);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::event::Silent;
-
-    #[test]
-    fn a_run_without_steps_has_an_account_too() {
-        let timings = Timings::new(Arc::new(Silent));
-        assert_eq!(timings.account(), "no step ran, and no host was looked at\n");
-        let host = HostName::new("etcd1");
-        timings.emit(Event::RunStarted { run: "r1".into(), hosts: vec![host.clone()] });
-        timings.emit(Event::HostGathered { host });
-        let account = timings.account();
-        assert!(account.starts_with("no step ran; ") && account.contains("etcd1 "), "{account}");
     }
 }
