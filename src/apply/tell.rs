@@ -77,8 +77,6 @@ pub(super) fn fail(
 ) -> Option<FailedStep> {
     let what = job.steps.get(step)?;
     let lines: Vec<_> = output.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
-    // A single line that the error repeats is no evidence beside it.
-    let lines = if lines.len() == 1 && error.contains(lines[0].trim()) { Vec::new() } else { lines };
     let evidence: Vec<_> =
         lines[lines.len().saturating_sub(EVIDENCE)..].iter().map(|line| (*line).to_owned()).collect();
     sink.emit(Event::StepFailed {

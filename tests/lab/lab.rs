@@ -92,7 +92,8 @@ impl Lab {
             _lock: lock,
         };
         if !continues() {
-            lab.lab(&["down"]).unwrap_or_else(|why| unusable(&why));
+            // What a run that was killed left behind; somebody may be taking it down just now.
+            until(Duration::from_mins(1), "the remains of another run are gone", || lab.lab(&["down"]));
             std::fs::create_dir_all(lab.folder.join(name)).unwrap();
         }
         lab

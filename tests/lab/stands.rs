@@ -64,3 +64,21 @@ pub fn login_works(address: &str, port: u16) {
     let answer = net::get(address, port, "/sso/auth", Duration::from_secs(5)).unwrap();
     assert_eq!(answer.status, 302, "{address}:{port}: {answer:?}");
 }
+
+/// Nobody but root and the services read a file that holds one of these lines. Gives how many files do.
+#[track_caller]
+pub fn unreadable<'a>(lab: &Lab, hosts: impl IntoIterator<Item = &'a String>, lines: &str) -> usize {
+    let script = format!(
+        "grep -rlF '{lines}' /etc /opt /run /tmp /home /root /var/lib/kuboard-ha /var/lib/kuboard /var/lib/etcd /var/log \
+         /var/cache /usr/local 2>/dev/null | while read -r file; do
+             if runuser -u nobody -- test -r \"$file\"; then echo \"open $file\"; else echo \"shut $file\"; fi
+         done; true"
+    );
+    let mut found = 0;
+    for (host, text) in lab.exec_all(hosts, &script) {
+        let open: Vec<&str> = text.lines().filter(|line| line.starts_with("open ")).collect();
+        assert!(open.is_empty(), "others can read a secret on {host}: {open:?}");
+        found += text.lines().count();
+    }
+    found
+}

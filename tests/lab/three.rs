@@ -11,7 +11,7 @@ const NODES: [&str; 3] = ["node-1", "node-2", "node-3"];
 
 #[test]
 fn three_bare_machines_carry_everything() {
-    let lab = Lab::boot("test-three", "10.99.22", Image::Bare, "three", without_java);
+    let lab = Lab::boot("test-three", "10.99.22", Image::Bare, "three", |text| without_java(&text));
     let mut course = Course::new(&lab);
     course.must("what is missing gets installed", install);
     course.step("Kuboard and HAProxy share port 80 on each machine", shared_port);
@@ -22,7 +22,7 @@ fn three_bare_machines_carry_everything() {
 
 /// The inventory with the flavour of QuestDB that takes the distribution's Java. The lab's own says in comments where
 /// it is.
-fn without_java(text: String) -> String {
+fn without_java(text: &str) -> String {
     let comment = |mark: &str| text.lines().find_map(|line| line.trim().strip_prefix(mark)).unwrap();
     let (url, digest) = (comment("# for flavour no-jre: "), comment("# with: "));
     let (before, questdb) = text.split_once("  flavour: rt\n").unwrap();

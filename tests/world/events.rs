@@ -19,11 +19,15 @@ pub fn happen(world: &mut World, event: &str) {
     };
     match what {
         "power-cut" => {
-            hosts(0).iter().for_each(|host| world.power_cut(host));
+            for host in hosts(0) {
+                world.power_cut(&host);
+            }
             world.pass_time();
         }
         "boot" => {
-            hosts(0).iter().for_each(|host| world.boot(host));
+            for host in hosts(0) {
+                world.boot(&host);
+            }
             world.pass_time();
         }
         "unreachable" => {

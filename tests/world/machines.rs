@@ -5,10 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kuboard_ha::facts::model::{
-    Active, Address, ContainerFact, Docker, Facts, HostFacts, HostState, Listener, Observed, UnitState,
-};
-use kuboard_ha::facts::service::{EtcdFacts, EtcdStatus, Member, PeerView, RunningEtcd};
+use kuboard_ha::facts::model::{Active, ContainerFact, Facts, HostFacts, HostState, Observed, UnitState};
+use kuboard_ha::facts::service::{Member, RunningEtcd};
 use kuboard_ha::inventory::Inventory;
 use kuboard_ha::plan::effects::{effects, stamp_key};
 use kuboard_ha::plan::model::{Action, Guard, JobId, Planning, Procedure, SecretChange, Step, UnitChange};
@@ -16,7 +14,7 @@ use kuboard_ha::resource::{ContentKey, HostName};
 use kuboard_ha::secret::{Fingerprint, SecretId};
 use kuboard_ha::services;
 
-const ETCD: &str = "etcd.service";
+pub const ETCD: &str = "etcd.service";
 const ETCD_ENV: &str = "/etc/etcd.env";
 const ETCD_UNIT: &str = "/etc/systemd/system/etcd.service";
 const CURRENT: &str = "/opt/kuboard-ha/etcd/current";
@@ -64,7 +62,7 @@ pub struct Log {
 pub struct Process {
     pub running: RunningEtcd,
     /// Whether it has seen a quorum since its start.
-    joined: bool,
+    pub joined: bool,
 }
 
 /// The truth about a cluster, which no single machine knows.
@@ -117,7 +115,7 @@ impl World {
                 self.ground.hosts.insert(name, state);
                 continue;
             };
-            fill(seen, new);
+            super::fill(seen, new);
         }
         for host in &inventory.etcd.hosts {
             self.etcd.entry(host.clone()).or_default();
@@ -323,39 +321,6 @@ impl World {
         }
     }
 
-    /// What a look would find now.
-    pub fn look(&self) -> Facts {
-        let mut facts = self.ground.clone();
-        for (host, state) in &mut facts.hosts {
-            if let Some(why) = self.off.get(host) {
-                *state = HostState::Unreachable { why: why.clone() };
-                continue;
-            }
-            let HostState::Reached(seen) = state else { continue };
-            if self.inventory.etcd.hosts.contains(host) {
-                seen.etcd = Some(self.etcd_facts(host));
-                self.etcd_unit(host, seen);
-            }
-            self.neighbours(seen);
-            if let Observed::Known(Some(docker)) = &mut seen.docker
-                && docker.version.is_none()
-            {
-                *docker = Docker::default(); // a look never starts it
-            }
-            seen.listeners = self.listeners(host, seen);
-            if !seen.manifest.is_empty() {
-                seen.clusters.insert(self.inventory.cluster.clone());
-            }
-            if let Some(balancer) = &self.inventory.load_balancer
-                && seen.balancer.as_ref().is_some_and(|seen| seen.holds_address)
-            {
-                let interface = "eth0".to_owned();
-                seen.addresses.push(Address { interface, ip: balancer.address, prefix: 24 });
-            }
-        }
-        facts
-    }
-
     /// The facts of a machine.
     pub fn machine(&mut self, host: &HostName) -> &mut HostFacts {
         self.ground.host_mut(host).unwrap_or_else(|| panic!("there is no machine {host}"))
@@ -454,7 +419,7 @@ impl World {
             let store = self.store(host);
             if let (Some(log), Some(process)) = (&mut store.log, &mut store.process) {
                 (log.index, process.joined) = (cluster.index, true);
-                log.published = cluster.published.clone();
+                log.published.clone_from(&cluster.published);
             }
         }
         self.clusters.insert(id.to_owned(), cluster);
@@ -466,117 +431,11 @@ impl World {
     }
 
     /// Whether a member of the running majority of its cluster.
-    fn has_quorum(&self, host: &HostName) -> bool {
+    pub fn has_quorum(&self, host: &HostName) -> bool {
         let Some(store) = self.etcd.get(host) else { return false };
         let (Some(log), Some(process)) = (&store.log, &store.process) else { return false };
         let Some(cluster) = self.clusters.get(&log.cluster) else { return false };
         process.joined && self.peers(&log.cluster).count() > cluster.members.len() / 2
-    }
-
-    fn etcd_facts(&self, host: &HostName) -> EtcdFacts {
-        let empty = Store::default();
-        let store = self.etcd.get(host).unwrap_or(&empty);
-        let mut facts = EtcdFacts {
-            wal: store.log.is_some(),
-            entries: store.log.iter().map(|_| "member".to_owned()).collect(),
-            running: Observed::Known(store.process.as_ref().map(|process| process.running.clone())),
-            peers: Observed::Known(None),
-            status: Observed::Known(None),
-            health: Observed::Known(Err("nothing listens on the client port".to_owned())),
-            members: Observed::Unknown("nothing listens on the client port".to_owned()),
-            alarms: Vec::new(),
-            complaints: store.complaint.iter().cloned().collect(),
-        };
-        let (Some(log), Some(process)) = (&store.log, &store.process) else { return facts };
-        let cluster = self.clusters.get(&log.cluster).cloned().unwrap_or_default();
-        let quorum = self.has_quorum(host);
-        facts.peers = Observed::Known(Some(PeerView {
-            cluster_id: log.cluster.clone(),
-            published: log.published.iter().map(ToString::to_string).collect(),
-            members: cluster.members.len(),
-        }));
-        if !process.joined {
-            let silent = "the client port did not answer in time";
-            facts.status = Observed::Unknown(silent.to_owned());
-            facts.members = Observed::Unknown(silent.to_owned());
-            facts.health = Observed::Known(Err("no answer within 3 s".to_owned()));
-            return facts;
-        }
-        let version =
-            process.running.executable.split('/').rev().nth(1).and_then(|name| name.split('-').next());
-        facts.status = Observed::Known(Some(EtcdStatus {
-            cluster_id: log.cluster.clone(),
-            member_id: member_id(host.as_str()),
-            leader: cluster.leader.as_ref().filter(|_| quorum).map(|leader| member_id(leader.as_str())),
-            version: version.unwrap_or_default().to_owned(),
-            raft_index: log.index,
-            raft_term: 2,
-            errors: if quorum { Vec::new() } else { vec!["etcdserver: no leader".to_owned()] },
-            ..EtcdStatus::default()
-        }));
-        facts.members = Observed::Known(cluster.members);
-        facts.health = Observed::Known(if quorum { Ok(()) } else { Err("RAFT NO LEADER".to_owned()) });
-        facts
-    }
-
-    fn etcd_unit(&self, host: &HostName, seen: &mut HostFacts) {
-        let Some(Some(state)) = seen.units.get_mut(ETCD) else { return };
-        let store = &self.etcd[host];
-        match &store.process {
-            Some(process) if process.joined => state.active = Active::Active,
-            Some(_) => state.active = Active::Activating,
-            None if store.complaint.is_some() => {
-                state.active = Active::Activating;
-                "auto-restart".clone_into(&mut state.sub);
-                "exit-code".clone_into(&mut state.result);
-            }
-            None => halt(state),
-        }
-    }
-
-    fn neighbours(&self, seen: &mut HostFacts) {
-        let Some(kuboard) = &mut seen.kuboard else { return };
-        // The client port accepts before there is a quorum, and answers only then.
-        let open = |host: &HostName| {
-            let live = self.etcd.get(host).is_some_and(|store| store.process.is_some());
-            !self.off.contains_key(host) && live
-        };
-        kuboard.etcd = self.inventory.etcd.hosts.iter().map(|host| (host.clone(), open(host))).collect();
-        kuboard.questdb = self.audit().map(|host| self.is_active(host, "questdb.service"));
-    }
-
-    fn listeners(&self, host: &HostName, seen: &HostFacts) -> Vec<Listener> {
-        let inventory = &self.inventory;
-        let own = inventory.hosts.get(host).map(|host| host.address);
-        let loopback = "127.0.0.1".parse().ok();
-        let mut all = Vec::new();
-        let mut listen = |ip: Option<std::net::IpAddr>, port: u16, process: &str| {
-            let process = Some(process.to_owned());
-            all.extend(ip.map(|ip| Listener { ip, port, process }));
-        };
-        if self.etcd.get(host).is_some_and(|store| store.process.is_some()) {
-            listen(own, inventory.etcd.client_port, "etcd (101)");
-            listen(loopback, inventory.etcd.client_port, "etcd (101)");
-            listen(own, inventory.etcd.peer_port, "etcd (101)");
-        }
-        if active(seen, "questdb.service") {
-            listen(own, 8812, "java (102)");
-            listen(loopback, 9003, "java (102)");
-        }
-        if container(seen).is_some_and(|container| container.running) && engine(seen) {
-            listen(own, inventory.kuboard.http_port, "docker-proxy (103)");
-            listen(own, inventory.kuboard.agent_port, "docker-proxy (103)");
-        }
-        if active(seen, "haproxy.service") && balancer_configured(&seen.manifest) {
-            let balancer = inventory.load_balancer.as_ref();
-            listen(
-                balancer.map(|balancer| balancer.address),
-                balancer.map_or(80, |b| b.port),
-                "haproxy (104)",
-            );
-            listen(loopback, 8404, "haproxy (104)");
-        }
-        all
     }
 
     /// Whether a probe that is awaited succeeds now.
@@ -646,12 +505,12 @@ impl World {
             .collect()
     }
 
-    fn audit(&self) -> Option<&HostName> {
+    pub fn audit(&self) -> Option<&HostName> {
         let questdb = self.inventory.questdb.as_ref().filter(|_| self.inventory.kuboard.audit);
         questdb.map(|questdb| &questdb.host)
     }
 
-    fn is_active(&self, host: &HostName, unit: &str) -> bool {
+    pub fn is_active(&self, host: &HostName, unit: &str) -> bool {
         !self.off.contains_key(host) && self.ground.host(host).is_some_and(|seen| active(seen, unit))
     }
 
@@ -697,19 +556,19 @@ pub fn halt(state: &mut UnitState) {
     state.running = Observed::Known(None);
 }
 
-fn active(seen: &HostFacts, unit: &str) -> bool {
+pub fn active(seen: &HostFacts, unit: &str) -> bool {
     seen.units.get(unit).and_then(Option::as_ref).is_some_and(|state| state.active == Active::Active)
 }
 
-fn container(seen: &HostFacts) -> Option<&ContainerFact> {
+pub fn container(seen: &HostFacts) -> Option<&ContainerFact> {
     seen.docker.known()?.as_ref()?.containers.get(CONTAINER)
 }
 
-fn engine(seen: &HostFacts) -> bool {
+pub fn engine(seen: &HostFacts) -> bool {
     seen.docker.known().and_then(Option::as_ref).is_some_and(|docker| docker.version.is_some())
 }
 
-fn balancer_configured(manifest: &BTreeMap<String, String>) -> bool {
+pub fn balancer_configured(manifest: &BTreeMap<String, String>) -> bool {
     manifest.contains_key("file /etc/haproxy/haproxy.cfg")
 }
 
@@ -719,29 +578,4 @@ fn parsed(text: &str) -> BTreeMap<String, String> {
         .filter_map(|line| line.split_once('='))
         .map(|(name, value)| (name.to_owned(), value.trim_matches('"').to_owned()))
         .collect()
-}
-
-/// Adds what another inventory looks at besides, as it is on a bare machine.
-fn fill(seen: &mut HostFacts, new: &HostFacts) {
-    fn each<V: Clone>(old: &mut BTreeMap<String, V>, new: &BTreeMap<String, V>) {
-        for (key, value) in new {
-            old.entry(key.clone()).or_insert_with(|| value.clone());
-        }
-    }
-    each(&mut seen.mounts, &new.mounts);
-    each(&mut seen.packages, &new.packages);
-    each(&mut seen.files, &new.files);
-    each(&mut seen.links, &new.links);
-    each(&mut seen.directories, &new.directories);
-    each(&mut seen.installs, &new.installs);
-    each(&mut seen.users, &new.users);
-    each(&mut seen.units, &new.units);
-    each(&mut seen.sysctls, &new.sysctls);
-    seen.etcd = seen.etcd.take().or_else(|| new.etcd.clone());
-    seen.questdb = seen.questdb.take().or_else(|| new.questdb.clone());
-    seen.kuboard = seen.kuboard.take().or_else(|| new.kuboard.clone());
-    seen.balancer = seen.balancer.take().or_else(|| new.balancer.clone());
-    if seen.docker == Observed::Known(None) {
-        seen.docker = new.docker.clone();
-    }
 }

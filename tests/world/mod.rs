@@ -4,9 +4,11 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 pub mod events;
+mod look;
 pub mod machines;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::path::Path;
 
 use kuboard_ha::facts::model::{
@@ -27,12 +29,12 @@ pub fn inventory(path: &Path) -> Inventory {
 }
 
 /// The inventory in a file with a merge patch on it.
-pub fn changed_inventory(path: &Path, patch: &serde_json::Value) -> Inventory {
+pub fn changed_inventory(path: &Path, change: &serde_json::Value) -> Inventory {
     let mut text = std::fs::read_to_string(path).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
-    if !patch.is_null() {
+    if !change.is_null() {
         let mut tree: serde_json::Value =
             serde_saphyr::from_str(&text).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
-        merge(&mut tree, patch);
+        merge(&mut tree, change);
         text = tree.to_string(); // JSON is YAML
     }
     let folder = path.parent().unwrap_or(Path::new("."));
@@ -176,28 +178,28 @@ pub fn listing(planning: &Planning) -> String {
     let mut text = String::new();
     for finding in &planning.findings {
         let host = finding.host.as_ref().map(|host| format!(" {host}")).unwrap_or_default();
-        text += &format!("{:?} {}{host}: {}\n", finding.severity, finding.code, finding.message);
+        let _ = writeln!(text, "{:?} {}{host}: {}", finding.severity, finding.code, finding.message);
         if let Some(hint) = &finding.hint {
             // A hint may be a whole configuration, which has its own golden file.
             let more = if hint.lines().count() > 1 { " …" } else { "" };
-            text += &format!("  hint: {}{more}\n", hint.lines().next().unwrap_or_default());
+            let _ = writeln!(text, "  hint: {}{more}", hint.lines().next().unwrap_or_default());
         }
     }
     for job in &planning.plan.jobs {
         let after: Vec<&str> = job.after.iter().map(kuboard_ha::plan::model::JobId::as_str).collect();
         let after = if after.is_empty() { String::new() } else { format!(" after {}", after.join(" ")) };
-        text += &format!("{}{after}\n", job.id);
+        let _ = writeln!(text, "{}{after}", job.id);
         for guard in &job.guards {
-            text += &format!("  guard {}\n", guard.title);
+            let _ = writeln!(text, "  guard {}", guard.title);
         }
         for step in &job.steps {
-            let action = serde_json::to_value(&step.action).unwrap();
+            let action = serde_json::to_value(&step.action).unwrap_or_default();
             let action = action["do"].as_str().unwrap_or_default().to_owned();
             let risk = match step.risk {
                 kuboard_ha::plan::model::Risk::None => String::new(),
                 risk => format!(" [{risk:?}]"),
             };
-            text += &format!("  {action} {}: {}{risk}\n", step.resource, step.reason);
+            let _ = writeln!(text, "  {action} {}: {}{risk}", step.resource, step.reason);
         }
     }
     if planning.plan.is_empty() {
@@ -217,9 +219,34 @@ pub fn merge(target: &mut serde_json::Value, patch: &serde_json::Value) {
     }
     for (name, change) in changes {
         if change.is_null() {
-            target.as_object_mut().unwrap().remove(name);
+            target.as_object_mut().map(|object| object.remove(name));
         } else {
             merge(&mut target[name], change);
         }
+    }
+}
+
+/// Adds what another inventory looks at besides, as it is on a bare machine.
+fn fill(seen: &mut HostFacts, new: &HostFacts) {
+    fn each<V: Clone>(old: &mut BTreeMap<String, V>, new: &BTreeMap<String, V>) {
+        for (key, value) in new {
+            old.entry(key.clone()).or_insert_with(|| value.clone());
+        }
+    }
+    each(&mut seen.mounts, &new.mounts);
+    each(&mut seen.packages, &new.packages);
+    each(&mut seen.files, &new.files);
+    each(&mut seen.links, &new.links);
+    each(&mut seen.directories, &new.directories);
+    each(&mut seen.installs, &new.installs);
+    each(&mut seen.users, &new.users);
+    each(&mut seen.units, &new.units);
+    each(&mut seen.sysctls, &new.sysctls);
+    seen.etcd = seen.etcd.take().or_else(|| new.etcd.clone());
+    seen.questdb = seen.questdb.take().or_else(|| new.questdb.clone());
+    seen.kuboard = seen.kuboard.take().or_else(|| new.kuboard.clone());
+    seen.balancer = seen.balancer.take().or_else(|| new.balancer.clone());
+    if seen.docker == Observed::Known(None) {
+        seen.docker = new.docker.clone();
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::cli::Global;
-use crate::cli::command::{Looked, SavedFacts, interrupted, look, standing};
+use crate::cli::command::{Looked, SavedFacts, look, standing};
 use crate::cli::converge::World as _;
 use crate::cli::engine::Cancel;
 use crate::cli::error::CliError;
@@ -100,13 +100,13 @@ async fn watch(site: Site, global: &Global, console: &Console) -> Result<Exit, C
     loop {
         let facts = tokio::select! {
             facts = hosts.look() => facts?,
-            () = cancel.cancelled() => return Err(interrupted()),
+            () = cancel.cancelled() => return Ok(Exit::Interrupted),
         };
         let planning = hosts.plan(&facts);
         show(&status(&site.inventory, &facts, &planning), console, redraw)?;
         tokio::select! {
             () = tokio::time::sleep(PAUSE) => {}
-            () = cancel.cancelled() => return Err(interrupted()),
+            () = cancel.cancelled() => return Ok(Exit::Interrupted),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! How `up` ended: what stands, where it is, what to do next.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use serde::Serialize;
@@ -7,11 +8,12 @@ use serde::Serialize;
 use crate::cli::converge::{Failure, UpOutcome, UpResult};
 use crate::cli::exit::Exit;
 use crate::cli::output::findings_view::findings_view;
-use crate::cli::output::text::{Canvas, Tone, all_hosts_are, clean_line, count, wrap};
+use crate::cli::output::text::{Canvas, Tone, all_hosts_are, beside, clean_line, count, names, wrap};
 use crate::cli::site::Site;
 use crate::facts::model::HostState;
 use crate::plan::model::{Finding, Severity};
 use crate::plan::title::step_title;
+use crate::resource::HostName;
 use crate::secret::SecretId;
 
 /// The last event of `up`.
@@ -125,16 +127,21 @@ pub fn outcome_view(site: &Site, outcome: &UpOutcome, took: &str, canvas: &Canva
     let again = format!("`kuboard-ha up {}`", site.name);
     match outcome.result {
         UpResult::Unchanged => {
-            let hosts = all_hosts_are(site.inventory.hosts.len());
+            let hosts = all_hosts_are(site.inventory.hosts.len() - outcome.facts.without.len());
             format!(
-                "{cluster}: {}, {hosts} as the inventory asks ({took})\n",
-                canvas.paint(Tone::Good, "nothing changed")
+                "{cluster}: {}, {hosts} as the inventory asks ({took})\n{}",
+                canvas.paint(Tone::Good, "nothing changed"),
+                left_out(outcome, &again)
             )
         }
         UpResult::Converged => {
             let done = canvas.paint(Tone::Good, "stands");
-            let first = format!("{cluster} {done}: {} ({changed}, {took})", what_stands(site));
-            format!("{}\n{}", wrap(&first, canvas.width).join("\n"), next_steps(site))
+            let first = format!(
+                "{cluster} {done}: {} ({changed}, {took})",
+                what_stands(site, &outcome.facts.without)
+            );
+            let left_out = left_out(outcome, &again);
+            format!("{}\n{left_out}{}", wrap(&first, canvas.width).join("\n"), next_steps(site))
         }
         UpResult::Blocked => {
             let grave: Vec<Finding> = outcome
@@ -177,7 +184,7 @@ fn failed(site: &Site, outcome: &UpOutcome, canvas: &Canvas, changed: &str, agai
             clean_line(&failure.step),
             clean_line(&failure.error)
         );
-        for line in &failure.evidence {
+        for line in beside(&failure.error, &failure.evidence) {
             let _ = writeln!(text, "    {}", canvas.paint(Tone::Dim, format!("| {}", clean_line(line))));
         }
     }
@@ -208,13 +215,27 @@ fn not_converged(site: &Site, outcome: &UpOutcome, canvas: &Canvas, changed: &st
     text
 }
 
-fn what_stands(site: &Site) -> String {
+/// A line for the hosts that nothing is known of, if there are any.
+fn left_out(outcome: &UpOutcome, again: &str) -> String {
+    match &outcome.facts.without {
+        none if none.is_empty() => String::new(),
+        hosts => format!("  left out {}; {again} when back\n", names(hosts)),
+    }
+}
+
+/// `2 of 3 etcd members, QuestDB, 2 Kuboard replicas behind 10.99.16.20`; hosts left out stand for nothing.
+fn what_stands(site: &Site, without: &BTreeSet<HostName>) -> String {
     let inventory = &site.inventory;
-    let mut parts = vec![count(inventory.etcd.hosts.len(), "etcd member")];
-    if inventory.questdb.is_some() {
+    let seen =
+        |hosts: &[HostName], what: &str| match hosts.iter().filter(|host| without.contains(host)).count() {
+            0 => count(hosts.len(), what),
+            away => format!("{} of {}", hosts.len() - away, count(hosts.len(), what)),
+        };
+    let mut parts = vec![seen(&inventory.etcd.hosts, "etcd member")];
+    if inventory.questdb.as_ref().is_some_and(|questdb| !without.contains(&questdb.host)) {
         parts.push("QuestDB".to_owned());
     }
-    let replicas = count(inventory.kuboard.hosts.len(), "Kuboard replica");
+    let replicas = seen(&inventory.kuboard.hosts, "Kuboard replica");
     parts.push(match &inventory.load_balancer {
         Some(balancer) => format!("{replicas} behind {}", balancer.address),
         None => replicas,
@@ -271,6 +292,19 @@ mod tests {
         insta::assert_snapshot!(shown(&outcome), @r#"
         kuboard: nothing changed, all 8 hosts are as the inventory asks (41 s)
         "#);
+    }
+
+    #[test]
+    fn what_was_left_out_does_not_stand() {
+        let mut outcome = outcome(UpResult::Converged, 4, Planning::default());
+        outcome.facts.without = [host("etcd3"), host("questdb")].into();
+        insta::assert_snapshot!(shown(&outcome).lines().take(3).collect::<Vec<_>>().join("\n"), @r#"
+        kuboard stands: 2 of 3 etcd members, 2 Kuboard replicas behind 10.99.16.20 (4
+        steps changed something, 41 s)
+          left out etcd3 questdb; `kuboard-ha up inventory.yaml` when back
+        "#);
+        outcome.result = UpResult::Unchanged;
+        assert!(shown(&outcome).contains("all 6 hosts are") && shown(&outcome).contains("left out etcd3"));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::cli::output::text::{clean, clean_line, elapsed};
+use crate::cli::output::text::{beside, clean, clean_line, elapsed};
 use crate::event::Event;
 use crate::resource::HostName;
 
@@ -127,7 +127,7 @@ impl super::feed::Renderer for Plain {
             Event::StepFailed { job, step, host, error, evidence } => {
                 let title = self.title(job, *step);
                 self.on(host, &format!("FAILED: {title}: {error}"));
-                for line in evidence {
+                for line in beside(error, evidence) {
                     self.on(host, &format!("  | {}", clean(line)));
                 }
             }

@@ -56,9 +56,11 @@ impl View<'_> {
 
     /// A line of a section: the label in its column, the text wrapped beside it.
     fn line(&self, text: &mut String, label: &str, line: &str) {
-        let lines = wrap(line, self.canvas.width - LABEL);
+        // A row of a table goes on farther in, so that it is not taken for two.
+        let hang = if label.is_empty() && columns(line) > self.canvas.width - LABEL { 4 } else { 0 };
+        let lines = wrap(line, self.canvas.width - LABEL - hang);
         let label = self.canvas.cell(Some(Tone::Strong), label, LABEL);
-        let _ = writeln!(text, "{label}{}", lines.join(&format!("\n{}", " ".repeat(LABEL))));
+        let _ = writeln!(text, "{label}{}", lines.join(&format!("\n{}", " ".repeat(LABEL + hang))));
     }
 
     fn etcd(&self, text: &mut String) {

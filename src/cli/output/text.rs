@@ -104,6 +104,14 @@ pub fn columns(text: &str) -> usize {
     measure_text_width(text)
 }
 
+/// The lines that a failed step left, but for a single one that its error repeats.
+pub fn beside<'a>(error: &str, evidence: &'a [String]) -> &'a [String] {
+    match evidence {
+        [line] if error.contains(line.trim()) => &[],
+        lines => lines,
+    }
+}
+
 /// `1 host`, `2 hosts`.
 pub fn count(number: usize, noun: &str) -> String {
     let ending = match (number, noun) {
@@ -137,6 +145,14 @@ pub fn names<T: ToString>(names: impl IntoIterator<Item = T>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_that_the_error_repeats_is_not_said_twice() {
+        let line = ["no such host".to_owned()];
+        assert!(beside("not done: no such host", &line).is_empty());
+        assert_eq!(beside("ended with status 1", &line), line);
+        assert_eq!(beside("no such host", &["a".to_owned(), "no such host".to_owned()]).len(), 2);
+    }
 
     #[test]
     fn text_from_elsewhere_commands_no_terminal() {

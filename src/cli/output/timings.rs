@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::cli::output::text::{elapsed, names};
+use crate::cli::output::text::elapsed;
 use crate::event::{Event, EventSink};
 use crate::resource::HostName;
 
@@ -24,6 +24,22 @@ struct Kept {
     stages: BTreeMap<String, String>,
     steps: Vec<(Duration, HostName, String)>,
     by_stage: BTreeMap<String, Duration>,
+    since: BTreeMap<HostName, Instant>,
+    connected: BTreeMap<HostName, Duration>,
+    looked: BTreeMap<HostName, Duration>,
+}
+
+impl Kept {
+    /// Since the host's last event of this kind; nothing for a host that began nothing.
+    fn lap(&mut self, host: &HostName) -> Option<Duration> {
+        self.since.insert(host.clone(), Instant::now()).map(|since| since.elapsed())
+    }
+}
+
+/// `to look: 0.8 s at most (node-1)`.
+fn slowest(what: &str, all: &BTreeMap<HostName, Duration>) -> Option<String> {
+    let (host, took) = all.iter().max_by_key(|(_, took)| **took)?;
+    Some(format!("to {what}: {} at most ({host})\n", elapsed(*took)))
 }
 
 impl Timings {
@@ -32,15 +48,17 @@ impl Timings {
         Self { next, kept: Mutex::default() }
     }
 
-    /// The account: by stage, then the slowest steps.
+    /// The account: how long it took to reach the hosts and to look at them first, then steps by stage, then the
+    /// slowest steps.
     pub fn account(&self) -> String {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut text = String::new();
+        let first = [slowest("connect", &kept.connected), slowest("look", &kept.looked)];
+        let mut text: String = first.into_iter().flatten().collect();
         if kept.steps.is_empty() {
             return text;
         }
         let stages = kept.by_stage.iter().map(|(stage, took)| format!("{stage} {}", elapsed(*took)));
-        let _ = writeln!(text, "time by stage, over all hosts: {}", names(stages.collect::<Vec<_>>()));
+        let _ = writeln!(text, "time by stage, over all hosts: {}", stages.collect::<Vec<_>>().join(", "));
         kept.steps.sort_by_key(|(took, ..)| std::cmp::Reverse(*took));
         for (took, host, title) in kept.steps.iter().take(LISTED) {
             let _ = writeln!(text, "  {:>12}  {host}  {title}", elapsed(*took));
@@ -65,9 +83,40 @@ impl EventSink for Timings {
                 *kept.by_stage.entry(stage).or_default() += *elapsed;
                 kept.steps.push((*elapsed, host.clone(), title));
             }
+            Event::HostConnecting { host } => {
+                kept.since.insert(host.clone(), Instant::now());
+            }
+            Event::HostConnected { host } => {
+                if let Some(took) = kept.lap(host) {
+                    kept.connected.entry(host.clone()).or_insert(took);
+                }
+            }
+            Event::HostGathered { host } => {
+                if let Some(took) = kept.since.remove(host).map(|since| since.elapsed()) {
+                    kept.looked.entry(host.clone()).or_insert(took);
+                }
+            }
             _ => {}
         }
         drop(kept);
         self.next.emit(event);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Silent;
+
+    #[test]
+    fn a_run_without_steps_still_says_where_its_time_went() {
+        let timings = Timings::new(Arc::new(Silent));
+        let host = HostName::new("etcd1");
+        timings.emit(Event::HostConnecting { host: host.clone() });
+        timings.emit(Event::HostConnected { host: host.clone() });
+        timings.emit(Event::HostGathered { host });
+        let account = timings.account();
+        assert!(account.starts_with("to connect: ") && account.contains("\nto look: "), "{account}");
+        assert!(account.lines().all(|line| line.ends_with(" at most (etcd1)")), "{account}");
     }
 }

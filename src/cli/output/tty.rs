@@ -7,7 +7,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::cli::output::feed::Renderer;
 use crate::cli::output::plain::progress;
-use crate::cli::output::text::{Canvas, Tone, clean, clean_line, columns, elapsed};
+use crate::cli::output::text::{Canvas, Tone, beside, clean, clean_line, columns, elapsed};
 use crate::event::Event;
 use crate::resource::HostName;
 
@@ -39,7 +39,6 @@ struct Row {
 struct Running {
     stage: String,
     since: Instant,
-    changed: usize,
     /// What it did: the last step that changed something, else the last.
     deed: Option<(usize, bool)>,
 }
@@ -221,7 +220,7 @@ impl Renderer for Live {
                 self.upload(host, artifact, *done, *total);
             }
             Event::JobStarted { job, stage, .. } => {
-                let running = Running { stage: stage.clone(), since: Instant::now(), changed: 0, deed: None };
+                let running = Running { stage: stage.clone(), since: Instant::now(), deed: None };
                 self.jobs.insert(job.clone(), running);
             }
             Event::StepStarted { job, step, host, title, .. } => {
@@ -237,11 +236,10 @@ impl Renderer for Live {
                 if let Some(total) = &self.total {
                     total.inc(1);
                 }
-                if let Some(running) = self.jobs.get_mut(job) {
-                    running.changed += usize::from(*changed);
-                    if *changed || !running.deed.is_some_and(|(_, changed)| changed) {
-                        running.deed = Some((*step, *changed));
-                    }
+                if let Some(running) = self.jobs.get_mut(job)
+                    && (*changed || !running.deed.is_some_and(|(_, changed)| changed))
+                {
+                    running.deed = Some((*step, *changed));
                 }
                 if self.verbose > 0 {
                     let took = self.canvas.paint(Tone::Dim, elapsed(*took));
@@ -253,7 +251,7 @@ impl Renderer for Live {
                 let title = self.title(job, *step);
                 let text = clean_line(&format!("{title}: {error}"));
                 self.above(Tone::Bad, "✗", host.as_str(), &text);
-                for line in evidence
+                for line in beside(error, evidence)
                     .iter()
                     .flat_map(|line| clean(line).lines().map(str::to_owned).collect::<Vec<_>>())
                 {
@@ -268,7 +266,7 @@ impl Renderer for Live {
                 {
                     let what = clean_line(&format!("{}: {}", running.stage, self.title(job, step)));
                     let took = elapsed(running.since.elapsed());
-                    let took = self.canvas.paint(Tone::Dim, format!("{} changed, {took}", running.changed));
+                    let took = self.canvas.paint(Tone::Dim, took);
                     self.above(Tone::Good, "✓", host.as_str(), &format!("{what}  {took}"));
                 }
                 self.idle(host, "waits");

@@ -315,10 +315,10 @@ fn a_member_that_cannot_start_gets_the_corrected_setting() {
 #[test]
 fn a_member_that_runs_and_is_not_healthy_is_awaited() {
     let mut scene = Scene::formed(3);
-    scene.etcd(3).health = Observed::Known(Err("no answer within 3 s".to_owned()));
+    scene.etcd(3).health = Observed::Known(Err("no answer within 2 s".to_owned()));
     assert_eq!(
         listing(&scene.plan().0),
-        "etcd.form@etcd3 <- \n  etcd:member: not healthy (no answer within 3 s) -> healthy\n"
+        "etcd.form@etcd3 <- \n  etcd:member: not healthy (no answer within 2 s) -> healthy\n"
     );
     ends(&scene);
 }

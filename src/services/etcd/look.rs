@@ -14,8 +14,8 @@ const GET: &str = include_str!("sh/probe_get.sh");
 const POST: &str = include_str!("sh/probe_post.sh");
 
 /// Without a quorum `/health` blocks for 5 s and two election timeouts: 15 s with the manual's settings. A member
-/// that has one answers in milliseconds.
-pub(super) const HEALTH_LIMIT: Duration = Duration::from_secs(3);
+/// that has one answers in milliseconds, and `status` gives a look four seconds in all, the login included.
+pub(super) const HEALTH_LIMIT: Duration = Duration::from_secs(2);
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 
 /// Adds what the service looks at on a member's host.

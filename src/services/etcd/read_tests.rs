@@ -59,10 +59,10 @@ fn health_is_true_or_says_why_not() {
     let health = |output: &str| seen("etcd.health", output).health.known().cloned().unwrap();
     assert_eq!(health(captured!("health_formed")), Ok(()));
     assert_eq!(health(captured!("health_leaderless")), Err("RAFT NO LEADER".to_owned()));
-    assert_eq!(health(captured!("health_dying")), Err("no answer within 3 s".to_owned()));
+    assert_eq!(health(captured!("health_dying")), Err("no answer within 2 s".to_owned()));
     assert_eq!(health(captured!("refused")), Err("nothing listens on the client port".to_owned()));
     assert_eq!(health("HTTP/1.0 404 Not Found\r\n\r\nx"), Err("/health answered with status 404".to_owned()));
-    assert_eq!(health(""), Err("no answer within 3 s".to_owned()));
+    assert_eq!(health(""), Err("no answer within 2 s".to_owned()));
 }
 
 #[test]

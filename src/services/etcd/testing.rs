@@ -212,7 +212,7 @@ impl Scene {
         let etcd = self.lives(number);
         etcd.status = Observed::Unknown("the client port did not answer in time".to_owned());
         etcd.members = Observed::Unknown("the client port did not answer in time".to_owned());
-        etcd.health = Observed::Known(Err("no answer within 3 s".to_owned()));
+        etcd.health = Observed::Known(Err("no answer within 2 s".to_owned()));
         if let Observed::Known(Some(view)) = &mut etcd.peers {
             view.published.clear();
         }

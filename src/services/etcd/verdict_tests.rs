@@ -120,8 +120,8 @@ fn a_quorum_is_formed_whatever_became_of_the_rest() {
         ),
         (
             "slow",
-            |scene| scene.etcd(1).health = Observed::Known(Err("no answer within 3 s".to_owned())),
-            MemberState::Unhealthy { why: "no answer within 3 s".to_owned() },
+            |scene| scene.etcd(1).health = Observed::Known(Err("no answer within 2 s".to_owned())),
+            MemberState::Unhealthy { why: "no answer within 2 s".to_owned() },
         ),
         (
             "amnesiac",
@@ -296,12 +296,12 @@ fn within_a_second_of_their_death_two_of_three_make_no_quorum() {
     let mut scene = Scene::formed(3);
     scene.stopped(1);
     scene.stopped(2);
-    scene.etcd(3).health = Observed::Known(Err("no answer within 3 s".to_owned()));
+    scene.etcd(3).health = Observed::Known(Err("no answer within 2 s".to_owned()));
     assert_eq!(verdict(&scene), Verdict::Stopped);
     let mut away = Scene::formed(3);
     away.unreachable(1);
     away.unreachable(2);
-    away.etcd(3).health = Observed::Known(Err("no answer within 3 s".to_owned()));
+    away.etcd(3).health = Observed::Known(Err("no answer within 2 s".to_owned()));
     assert_eq!(verdict(&away), Verdict::Unknown);
     assert_eq!(codes(&away), [all("etcd.unreachable")]);
 }

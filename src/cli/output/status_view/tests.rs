@@ -45,8 +45,8 @@ fn two_of_three_members_are_dead() {
       - etcd member etcd1 is not healthy: no answer within 2 s: no quorum
 
     etcd      no quorum: 0 of 3 members healthy, 2 needed
-              etcd1  unhealthy  3.5.6  20.00 KiB of data  index 12  no answer within
-              2 s: no quorum
+              etcd1  unhealthy  3.5.6  20.00 KiB of data  index 12  no answer
+                  within 2 s: no quorum
               etcd2  not seen   its host is not reachable
               etcd3  not seen   its host is not reachable
     QuestDB   healthy on questdb  6.6.1
