@@ -18,7 +18,7 @@ use kuboard_ha::host::session::{Session, SessionOptions};
 use kuboard_ha::host::{Host, HostErrorKind};
 use kuboard_ha::inventory::model::Transfer;
 use kuboard_ha::plan::model::{
-    Action, Guard, Job, JobId, Plan, Procedure, Reason, Risk, SecretChange, Stage, StageId, Step,
+    Action, Guard, Job, JobId, Plan, Procedure, Reason, Risk, SecretChange, Stage, StageId, Step, UnitChange,
 };
 use kuboard_ha::plan::script::{JobScript, RUNTIME, StepScript};
 use kuboard_ha::resource::{Artifact, HostName, ResourceId, Sha256Digest};
@@ -254,6 +254,24 @@ async fn a_failure_stops_what_comes_after_it_and_nothing_else() {
     assert_eq!(bad.evidence, ["one", "two", "no space left"]);
     assert!(matches!(bad.cause, Cause::Status(1)));
     assert!(outcome.disconnected.is_empty() && !outcome.interrupted);
+}
+
+#[tokio::test]
+async fn a_failed_unit_is_explained_and_its_host_goes_on() {
+    let ground = Ground::new(&["a"]);
+    let unit = "kuboard-ha-absent.service";
+    let (change, stamp) = (UnitChange::Restart, Vec::new());
+    let start = step(Action::Unit { unit: unit.to_owned(), change, stamp }, 5);
+    let outcome = ground
+        .apply(vec![
+            job("start", "a", &[], vec![start]),
+            job("other", "a", &[], vec![ground.note("goes on")]),
+        ])
+        .await;
+    let evidence = &outcome.failed[0].evidence;
+    assert!(evidence[0].starts_with(&format!("{unit}:")), "{evidence:?}");
+    assert_eq!(ground.lines("log"), ["goes on"]);
+    assert!(outcome.disconnected.is_empty());
 }
 
 #[tokio::test]

@@ -281,6 +281,32 @@ fn a_signal_while_looking_ends_with_130_and_nothing_changed() {
 }
 
 #[test]
+fn status_waits_for_slow_hosts_and_not_for_dead_ones() {
+    let folder = with_ssh(
+        r#"for word in "$@"; do case $word in ConnectTimeout=*) patience=${word#*=} ;; esac; last=$word; done
+log=$(printf '%s\n' "$@" | sed -n '/^-E$/{n;p;}')
+case $last in
+10.99.16.11) sleep 5.5; echo 'Permission denied (publickey).' >"$log" ;;
+*) sleep "$patience"; echo "ssh: connect to host $last port 22: Connection timed out" >"$log" ;;
+esac
+touch "$0.$last"
+exit 255"#,
+    );
+    let mut run = kuboard_ha();
+    run.args(["status", "inventories/manual.yaml", "-o", "json"]).env("PATH", on_path(&folder));
+    let status = json(&check(run.output().unwrap(), 0));
+    let why = |host: &str| status["hosts"][host]["why"].as_str().unwrap_or_default().to_owned();
+    assert!(why("etcd1").contains("Permission denied"), "{}", why("etcd1"));
+    assert!(why("etcd2").contains("timed out"), "{}", why("etcd2"));
+    let ended = |host: &str| {
+        let file = folder.path().join(format!("ssh.{host}"));
+        std::fs::metadata(file).unwrap().modified().unwrap()
+    };
+    let gap = ended("10.99.16.11").duration_since(ended("10.99.16.12")).unwrap();
+    assert!(gap.as_secs_f64() > 0.5, "the dead host was given up {gap:?} before the slow one");
+}
+
+#[test]
 fn a_run_for_programs_is_one_event_a_line_and_ends_with_its_outcome() {
     let folder = with_ssh(REFUSED);
     let mut run = kuboard_ha();

@@ -159,3 +159,18 @@ async fn only_what_may_pass_is_tried_again() {
     assert_eq!(tries(never).await, (false, vec![true, true, false]));
     assert_eq!(tries(vec![refuse(HostErrorKind::Login), shell(&[])]).await, (false, vec![false]));
 }
+
+#[tokio::test]
+async fn a_host_is_tried_again_only_while_there_is_patience() {
+    let refused = || vec![Act::Refuse(HostError::new(HostErrorKind::Unreachable, "refused"))];
+    let host: Arc<dyn Host> = Arc::new(Fake::new("far", vec![refused(), vec![Act::Hang], shell(&[])]));
+    let name = HostName::new("far");
+    let options = SessionOptions::new("demo", "r1", "");
+    let patience = Some(std::time::Duration::from_millis(1500));
+    let fleet =
+        Fleet::new(BTreeMap::from([(name.clone(), (host, options))]), 1).trying_again_within(patience);
+    let begun = tokio::time::Instant::now();
+    let error = fleet.open(&name, &Tries::default()).await.err().unwrap();
+    assert_eq!(error.message, "refused", "why it failed, not that time was up");
+    assert!(begun.elapsed().as_secs() < 5, "{:?}", begun.elapsed());
+}

@@ -1,5 +1,7 @@
 //! The layers of the design, held: who may name whom, what may not be named where, how long a file may be.
 
+#![expect(clippy::unwrap_used, reason = "what helpers of a test cannot do ends the test")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

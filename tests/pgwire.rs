@@ -1,4 +1,4 @@
-//! `pgwire_login` of the steps' shell text, under three shells, against a server that speaks just enough PostgreSQL.
+//! `pgwire_login` of the steps' shell text, under three shells, against a server that speaks just enough `PostgreSQL`.
 //! What QuestDB itself answers was tried by hand and is tried again in the lab.
 
 use std::io::{Read, Write};
@@ -70,7 +70,7 @@ fn serve(stream: &mut TcpStream, manner: Manner) -> std::io::Result<()> {
         return stream.write_all(&message(b'E', b"SERROR\0C00000\0Minvalid username/password\0\0"));
     }
     stream.write_all(&message(b'R', &[0; 4]))?;
-    stream.write_all(&message(b'S', b"server_version\011.3\0"))?;
+    stream.write_all(&message(b'S', b"server_version\x0011.3\0"))?;
     stream.write_all(&message(b'K', &[0, 0, 0, 1, 255, 254, 253, 252]))?;
     stream.write_all(&message(b'Z', b"I"))?;
     assert_eq!(exactly(stream, 1)?, b"Q");

@@ -123,7 +123,7 @@ impl Sshd {
         }
     }
 
-    fn site(&self, settings: model::Ssh, password: Option<&str>) -> Site {
+    fn site(settings: model::Ssh, password: Option<&str>) -> Site {
         let password = password.map(|text| Secret::new(text.to_owned()));
         Site::new(Ssh::new(HostName::new("far"), settings, password, &Bastions::default()), "/bin/sh")
     }
@@ -185,13 +185,13 @@ async fn failure(site: &Site) -> HostErrorKind {
 #[tokio::test]
 async fn the_contract_holds_over_ssh() {
     let sshd = Sshd::start("").await;
-    contract::all(&|| sshd.site(sshd.settings(), None)).await;
+    contract::all(&|| Sshd::site(sshd.settings(), None)).await;
 }
 
 #[tokio::test]
 async fn one_connection_carries_many_sessions_and_ends_with_the_host() {
     let sshd = Sshd::start("").await;
-    let site = sshd.site(sshd.settings(), None);
+    let site = Sshd::site(sshd.settings(), None);
     let sessions = join_all((0..6).map(|_| open(&site))).await;
     for session in sessions {
         session.unwrap().close().await.unwrap();
@@ -205,7 +205,7 @@ async fn one_connection_carries_many_sessions_and_ends_with_the_host() {
 #[tokio::test]
 async fn a_lost_connection_leaves_the_lease_to_the_step_in_hand() {
     let sshd = Sshd::start("").await;
-    let site = sshd.site(sshd.settings(), None);
+    let site = Sshd::site(sshd.settings(), None);
     let mut session = open(&site).await.unwrap();
     assert_eq!(session.lease().await.unwrap(), Lease::Leased { stale: false });
     let gate = site.path("gate");
@@ -236,7 +236,7 @@ async fn troubles_are_told_apart() {
     let with = |change: &dyn Fn(&mut model::Ssh)| {
         let mut settings = sshd.settings();
         change(&mut settings);
-        sshd.site(settings, None)
+        Sshd::site(settings, None)
     };
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     assert_eq!(failure(&with(&|s| s.port = Some(nobody))).await, HostErrorKind::Unreachable);
@@ -259,11 +259,11 @@ async fn passwords_for_login_and_sudo_work_and_wrong_ones_are_tried_once() {
     let mut settings = sshd.settings();
     settings.user = Some("ops".into());
     settings.identity_file = None;
-    let right = sshd.site(settings.clone(), Some("open sesame"));
+    let right = Sshd::site(settings.clone(), Some("open sesame"));
     assert_eq!(look(&right, Some("open sesame")).await.unwrap(), "root\nops\n");
     assert_eq!(look(&right, Some("wrong")).await.unwrap_err().kind, HostErrorKind::Sudo);
     assert_eq!(look(&right, None).await.unwrap_err().kind, HostErrorKind::Sudo);
-    let wrong = sshd.site(settings, Some("wrong"));
+    let wrong = Sshd::site(settings, Some("wrong"));
     assert_eq!(failure(&wrong).await, HostErrorKind::Login);
     let log = std::fs::read_to_string(sshd.path("log")).unwrap();
     assert_eq!(log.matches("Failed password for ops").count(), 1, "{log}");
@@ -275,7 +275,7 @@ async fn a_server_that_only_converses_takes_the_password_too() {
     let mut settings = sshd.settings();
     settings.user = Some("ops".into());
     settings.identity_file = None;
-    let site = sshd.site(settings, Some("open sesame"));
+    let site = Sshd::site(settings, Some("open sesame"));
     assert_eq!(look(&site, Some("open sesame")).await.unwrap(), "root\nops\n");
 }
 
@@ -315,7 +315,7 @@ async fn hosts_behind_a_bastion_share_one_connection_to_it() {
 #[tokio::test]
 async fn a_fleet_tells_of_every_host() {
     let sshd = Sshd::start("").await;
-    let site = sshd.site(sshd.settings(), None);
+    let site = Sshd::site(sshd.settings(), None);
     let mut members = std::collections::BTreeMap::new();
     for name in ["a", "b", "c", "d"] {
         let mut settings = sshd.settings();

@@ -1,5 +1,7 @@
 //! The functions that steps are made of, run for real under dash, bash and busybox in a scratch folder.
 
+#![expect(clippy::unwrap_used, reason = "what helpers of a test cannot do ends the test")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;

@@ -6,6 +6,7 @@ mod run;
 mod segment;
 mod stage;
 mod tell;
+mod unit;
 mod values;
 mod wait;
 

@@ -11,6 +11,7 @@ use super::board::Board;
 use super::segment::{self, Segment};
 use super::stage::{self, Lost};
 use super::tell::{self, Teller};
+use super::unit;
 use super::values::Values;
 use super::wait::{self, NOT_YET};
 use super::{ArtifactSource, Cause, Fenced, Outcome};
@@ -136,6 +137,8 @@ impl<'a> Run<'a> {
         self.take(job);
         let (what, means) = (self.board.job(job), self.means);
         let guards = !self.board.is_guarded(job);
+        // Whether a wait that sees nothing now has had all its time.
+        let mut final_slice = true;
         let (script, first) = match &segment {
             Segment::Guards | Segment::Stage(_) => (segment::cut(&self.scripts[job], 0..0, true), 0),
             Segment::Shell(steps) => (segment::cut(&self.scripts[job], steps.clone(), guards), steps.start),
@@ -145,7 +148,9 @@ impl<'a> Run<'a> {
                     tell::begin(what, *step, means.sink);
                 }
                 let longest = if self.board.has_more(job) { SHORT_SLICE } else { SLICE };
-                let slice = self.board.patience(job).min(longest);
+                let patience = self.board.patience(job);
+                let slice = patience.min(longest);
+                final_slice = patience <= longest;
                 (wait::slice(&self.scripts[job], *step, slice), *step)
             }
         };
@@ -165,7 +170,15 @@ impl<'a> Run<'a> {
                         teller.frame(frame);
                     }
                 };
-                session.job(&script, means.cancel, &mut tell).await
+                let end = session.job(&script, means.cancel, &mut tell).await?;
+                let JobEnd::Failed { step, rc, output } = end else { return Ok(end) };
+                let yet_to_come = waits && !final_slice && matches!(rc, NOT_YET | 124);
+                if yet_to_come || means.cancel.is_cancelled() {
+                    return Ok(JobEnd::Failed { step, rc, output });
+                }
+                let steps = what.steps.get(..=first + step).unwrap_or_default();
+                let output = unit::explained(&mut session, steps, &output).await;
+                Ok(JobEnd::Failed { step, rc, output })
             }
             .await;
             let changed = teller.changed;

@@ -70,6 +70,11 @@ pub struct Failure {
     pub error: String,
     /// The lines that matter.
     pub evidence: Vec<String>,
+    /// What helps against it, where that is known.
+    pub hint: Option<String>,
+    /// Whether a download, or the verification of one, failed.
+    #[serde(skip)]
+    pub download: bool,
 }
 
 /// How `up` ended.

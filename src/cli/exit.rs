@@ -16,7 +16,8 @@ pub enum Exit {
     Inventory,
     /// A host could not be reached.
     Unreachable,
-    /// Something found on a host, or consent that was not given, forbids going on. Nothing was changed.
+    /// Something found on a host, or consent that was not given, forbids going on. In a first round
+    /// nothing was changed; later, what was done before stays.
     Blocked,
     /// A step failed on a host.
     ApplyFailed,
@@ -75,7 +76,9 @@ impl Exit {
             Self::Usage => "wrong usage",
             Self::Inventory => "the inventory is invalid",
             Self::Unreachable => "a host is not reachable",
-            Self::Blocked => "blocked: a finding or missing consent forbids it, nothing was changed",
+            Self::Blocked => {
+                "blocked: a finding or missing consent forbids to begin, or to go on; `up` says what was changed before"
+            }
             Self::ApplyFailed => "a step failed on a host",
             Self::NotConverged => "everything was done, and something still differs",
             Self::Download => "a download or its verification failed",

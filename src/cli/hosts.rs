@@ -10,7 +10,7 @@ use futures::future::BoxFuture;
 use futures::{StreamExt as _, stream};
 use tokio::sync::Semaphore;
 
-use crate::apply::{self, ArtifactSource, Cause, LeaseError, lease};
+use crate::apply::{self, ArtifactSource, Cause, FailedStep, LeaseError, lease};
 use crate::artifact::{self, Cache, Limits};
 use crate::cli::converge::{Applied, End, Failure, World};
 use crate::cli::engine::planning;
@@ -41,10 +41,19 @@ pub struct Means {
     pub without: Vec<HostName>,
     /// The wish to stop.
     pub cancel: Cancel,
-    /// How long a look at one host may take; what takes longer counts as not reachable.
-    pub patience: Option<Duration>,
+    /// How long a look at one host may take.
+    pub patience: Option<Patience>,
     /// Where events go.
     pub events: Arc<dyn EventSink>,
+}
+
+/// How long a look at one host may take; what takes longer counts as not reachable.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// Until it accepts a connection, whole seconds: dead hosts must not hold the others up.
+    pub accept: Duration,
+    /// In all, for a host that accepted: it lives, and may be busy.
+    pub look: Duration,
 }
 
 /// The hosts of a site, as every command that looks at them uses them.
@@ -73,11 +82,16 @@ impl<'a> Hosts<'a> {
                     ..SessionOptions::new(&site.inventory.cluster, &run, RUNTIME)
                 };
                 let ssh = Ssh::new(name.clone(), host.ssh.clone(), login.password, &bastions);
+                let ssh = match means.patience {
+                    Some(patience) => ssh.accepting_within(patience.accept),
+                    None => ssh,
+                };
                 (name.clone(), (Arc::new(ssh) as Arc<dyn Host>, options))
             })
             .collect();
         means.events.emit(Event::RunStarted { run, hosts: site.inventory.hosts.keys().cloned().collect() });
-        let fleet = Fleet::new(members, means.parallel);
+        let fleet = Fleet::new(members, means.parallel)
+            .trying_again_within(means.patience.map(|patience| patience.accept));
         Self { site, means, fleet, sessions: BTreeMap::new() }
     }
 
@@ -86,10 +100,10 @@ impl<'a> Hosts<'a> {
         let Some(patience) = self.means.patience else {
             return self.see(name, held).await;
         };
-        if let Ok(seen) = tokio::time::timeout(patience, self.see(name, held)).await {
+        if let Ok(seen) = tokio::time::timeout(patience.look, self.see(name, held)).await {
             return seen;
         }
-        let why = format!("no answer within {} s", patience.as_secs());
+        let why = format!("no answer within {} s", patience.look.as_secs());
         let event = Event::HostUnreachable { host: name.clone(), error: why.clone(), retrying: false };
         self.means.events.emit(event);
         Seen { session: None, state: HostState::Unreachable { why } }
@@ -194,7 +208,7 @@ impl World for Hosts<'_> {
             },
         )
         .await;
-        applied(outcome)
+        Ok(applied(outcome))
     }
 }
 
@@ -212,15 +226,7 @@ fn not_leased(error: LeaseError) -> Result<Applied, CliError> {
 }
 
 /// What the walk through a plan means for the loop of `up`.
-fn applied(outcome: apply::Outcome) -> Result<Applied, CliError> {
-    let download = outcome.failed.iter().find_map(|failed| match &failed.cause {
-        Cause::Artifact(Some(error)) => Some((failed, error)),
-        _ => None,
-    });
-    if let Some((failed, error)) = download {
-        let text = format!("{} on {} failed", failed.title, failed.host);
-        return Err(CliError::new(Exit::Download, text).because(error).hint(error.hint()));
-    }
+fn applied(outcome: apply::Outcome) -> Applied {
     let end = if !outcome.failed.is_empty() {
         End::Failed
     } else if outcome.interrupted {
@@ -230,14 +236,28 @@ fn applied(outcome: apply::Outcome) -> Result<Applied, CliError> {
     } else {
         End::Fenced
     };
-    let failures = outcome.failed.into_iter().map(|failed| Failure {
+    Applied { changed: outcome.changed, end, failures: outcome.failed.into_iter().map(failure).collect() }
+}
+
+fn failure(failed: FailedStep) -> Failure {
+    let mut evidence = failed.evidence;
+    let lost = match &failed.cause {
+        Cause::Artifact(Some(error)) => Some(error),
+        _ => None,
+    };
+    if let Some(error) = lost {
+        // The first cause is the error itself.
+        evidence.extend(CliError::new(Exit::Download, "").because(error).causes.into_iter().skip(1));
+    }
+    Failure {
         host: failed.host,
         job: failed.job.to_string(),
         step: failed.title,
         error: failed.error,
-        evidence: failed.evidence,
-    });
-    Ok(Applied { changed: outcome.changed, end, failures: failures.collect() })
+        evidence,
+        hint: lost.map(artifact::Error::hint),
+        download: lost.is_some(),
+    }
 }
 
 /// Archives as hosts get them: verified, and looked into so that nothing hostile is unpacked.
@@ -272,4 +292,37 @@ fn cache_folder() -> Result<PathBuf, CliError> {
             CliError::new(Exit::Unexpected, "there is no folder to keep downloads in")
                 .hint("set HOME or XDG_CACHE_HOME")
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::model::JobId;
+    use crate::resource::ResourceId;
+
+    #[test]
+    fn a_failed_download_hides_no_other_failure() {
+        let failed = |host: &str, cause| FailedStep {
+            host: HostName::new(host),
+            job: JobId::new("job", &HostName::new(host)),
+            step: 0,
+            resource: ResourceId::new("artifact", "etcd"),
+            title: "bring etcd".into(),
+            error: "no".into(),
+            evidence: Vec::new(),
+            cause,
+        };
+        let lost = artifact::Error::Fetch {
+            what: "etcd".into(),
+            url: "http://mirror/etcd".into(),
+            failure: artifact::Failure::NotFound,
+            kept: 0,
+        };
+        let causes = [Cause::Artifact(Some(lost)), Cause::TimedOut];
+        let failed = ["a", "b"].into_iter().zip(causes).map(|(host, cause)| failed(host, cause)).collect();
+        let applied = applied(apply::Outcome { changed: 7, failed, ..apply::Outcome::default() });
+        assert_eq!((applied.changed, applied.end, applied.failures.len()), (7, End::Failed, 2));
+        assert!(applied.failures[0].download && applied.failures[0].hint.is_some());
+        assert!(!applied.failures[1].download && applied.failures[1].hint.is_none());
+    }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream;
+use tokio::time::Instant;
 
 use super::session::{Session, SessionOptions};
 use super::{Host, HostError};
@@ -17,6 +18,7 @@ use crate::resource::HostName;
 pub struct Fleet {
     members: BTreeMap<HostName, (Arc<dyn Host>, SessionOptions)>,
     parallel: usize,
+    patience: Option<Duration>,
 }
 
 /// How often a host is tried that may answer a moment later, and the pauses between.
@@ -25,7 +27,13 @@ const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(2)];
 impl Fleet {
     /// A fleet of these hosts, `parallel` of them dealt with at a time.
     pub fn new(members: BTreeMap<HostName, (Arc<dyn Host>, SessionOptions)>, parallel: usize) -> Self {
-        Self { members, parallel: parallel.max(1) }
+        Self { members, parallel: parallel.max(1), patience: None }
+    }
+
+    /// The same, trying a host again only within so long; the first attempt takes the time that it takes.
+    #[must_use]
+    pub fn trying_again_within(self, patience: Option<Duration>) -> Self {
+        Self { patience, ..self }
     }
 
     /// The names, in order.
@@ -48,15 +56,21 @@ impl Fleet {
         };
         sink.emit(Event::HostConnecting { host: name.clone() });
         let mut pauses = PAUSES.iter();
+        let end = self.patience.map(|patience| Instant::now() + patience);
+        let left = || end.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()));
+        let mut limit = Duration::MAX;
+        let mut last = None;
         loop {
-            let error = match Session::open(host.as_ref(), options.clone()).await {
-                Ok(session) => {
+            let attempt = Session::open(host.as_ref(), options.clone());
+            let error = match (tokio::time::timeout(limit, attempt).await, last) {
+                (Ok(Ok(session)), _) => {
                     sink.emit(Event::HostConnected { host: name.clone() });
                     return Ok(session);
                 }
-                Err(error) => error,
+                (Ok(Err(error)), _) | (Err(_), Some(error)) => error,
+                (Err(_), None) => HostError::new(super::HostErrorKind::Unreachable, "no answer"),
             };
-            let pause = pauses.next().filter(|_| error.kind.is_retryable());
+            let pause = pauses.next().filter(|pause| error.kind.is_retryable() && left() > **pause);
             sink.emit(Event::HostUnreachable {
                 host: name.clone(),
                 error: error.message.clone(),
@@ -66,6 +80,8 @@ impl Fleet {
                 Some(pause) => tokio::time::sleep(*pause).await,
                 None => return Err(error),
             }
+            limit = left();
+            last = Some(error);
         }
     }
 

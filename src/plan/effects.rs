@@ -42,6 +42,7 @@ fn generic(step: &Step, seen: &mut HostFacts) {
         Action::Install { artifact, directory, .. } => {
             seen.staged.remove(&artifact.sha256);
             seen.installs.insert(directory.clone(), Some(InstallFact { intact: true }));
+            seen.manifest.insert(format!("install {directory}"), artifact.sha256.to_string());
         }
         Action::MakeDir { path, mode, owner } => {
             let empty = seen.directories.get(path).and_then(Option::as_ref).is_none_or(|old| old.empty);

@@ -99,3 +99,23 @@ fn unseen(facts: &Facts, host: &HostName, state: &HostState) -> Option<Finding> 
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reason_why_a_host_was_not_reached_has_its_way_out() {
+        for (why, way) in [
+            ("the host key is not known here", "accept-new"),
+            ("the host key changed", "ssh-keygen -R"),
+            ("ops@h: Permission denied (publickey)", "ssh.user"),
+            ("sudo wants a password and none was given", "sudo_password: { env"),
+            ("sudo refused the password", "check `ssh.sudo_password`"),
+            ("connect to host h port 2222: Connection refused", "ssh.port"),
+        ] {
+            let hint = way_in(&Facts::default(), why);
+            assert!(hint.contains(way), "{why}: {hint}");
+        }
+    }
+}

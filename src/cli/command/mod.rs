@@ -6,7 +6,6 @@ mod status;
 mod up;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
@@ -15,7 +14,7 @@ use crate::cli::converge::World as _;
 use crate::cli::engine::{self, Cancel};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
-use crate::cli::hosts::{Hosts, Means};
+use crate::cli::hosts::{Hosts, Means, Patience};
 use crate::cli::output::console::Console;
 use crate::cli::signals;
 use crate::cli::site::Site;
@@ -70,7 +69,7 @@ struct Looked {
 async fn look(
     site: Site,
     saved: &SavedFacts,
-    patience: Option<Duration>,
+    patience: Option<Patience>,
     global: &Global,
     console: &Console,
 ) -> Result<Looked, CliError> {

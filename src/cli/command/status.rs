@@ -10,7 +10,7 @@ use crate::cli::converge::World as _;
 use crate::cli::engine::Cancel;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
-use crate::cli::hosts::{Hosts, Means};
+use crate::cli::hosts::{Hosts, Means, Patience};
 use crate::cli::output::console::Console;
 use crate::cli::output::status_view::status_view;
 use crate::cli::signals;
@@ -18,8 +18,9 @@ use crate::cli::site::{InventoryArg, Site};
 use crate::event::Silent;
 use crate::status::{Status, Verdict, status};
 
-/// A status that comes late is of no use: a host that has not answered by then counts as not reachable.
-const PATIENCE: Duration = Duration::from_secs(4);
+/// A status that comes late is of no use: dead hosts hold it up for four seconds, and those that live but are slow for
+/// ten.
+const PATIENCE: Patience = Patience { accept: Duration::from_secs(4), look: Duration::from_secs(10) };
 
 /// Between two looks of `--watch`.
 const PAUSE: Duration = Duration::from_secs(2);

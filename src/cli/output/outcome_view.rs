@@ -44,7 +44,7 @@ impl<'a> OutcomeEvent<'a> {
             cluster: Some(&site.inventory.cluster),
             url: Some(&site.inventory.kuboard.url),
             error: None,
-            hints: Vec::new(),
+            hints: hints(outcome),
             failures: &outcome.failures,
             findings: &outcome.planning.findings,
         }
@@ -83,10 +83,22 @@ pub fn exit(outcome: &UpOutcome) -> Exit {
         UpResult::Converged | UpResult::Unchanged => Exit::Ok,
         UpResult::Blocked if unreachable(outcome) => Exit::Unreachable,
         UpResult::Blocked | UpResult::Declined => Exit::Blocked,
+        UpResult::Failed if outcome.failures.iter().any(|failure| failure.download) => Exit::Download,
         UpResult::Failed => Exit::ApplyFailed,
         UpResult::NotConverged => Exit::NotConverged,
         UpResult::Interrupted => Exit::Interrupted,
     }
+}
+
+/// What helps against the failures, each once.
+fn hints(outcome: &UpOutcome) -> Vec<String> {
+    let mut hints: Vec<String> = Vec::new();
+    for hint in outcome.failures.iter().filter_map(|failure| failure.hint.as_ref()) {
+        if !hints.contains(hint) {
+            hints.push(hint.clone());
+        }
+    }
+    hints
 }
 
 fn unreachable(outcome: &UpOutcome) -> bool {
@@ -145,7 +157,7 @@ pub fn outcome_view(site: &Site, outcome: &UpOutcome, took: &str, canvas: &Canva
                 canvas.paint(Tone::Bad, "blocked")
             )
         }
-        UpResult::Declined => format!("{cluster}: not agreed to; nothing further was changed\n"),
+        UpResult::Declined => format!("{cluster}: not agreed to; {changed}\n"),
         UpResult::Interrupted => {
             let word = canvas.paint(Tone::Warn, "interrupted");
             let line =
@@ -175,6 +187,9 @@ fn failed(site: &Site, outcome: &UpOutcome, canvas: &Canvas, changed: &str, agai
         for line in beside(&failure.error, &failure.evidence) {
             let _ = writeln!(text, "    {}", canvas.paint(Tone::Dim, format!("| {}", clean_line(line))));
         }
+    }
+    for hint in hints(outcome) {
+        let _ = writeln!(text, "{} {}", canvas.paint(Tone::Good, "hint:"), clean_line(&hint));
     }
     let _ = writeln!(text, "What was done stays. When the cause is gone, {again} continues.");
     text
@@ -340,6 +355,8 @@ mod tests {
                 "etcd[812]: bind: address\x1b already in use".into(),
                 "2379 is held by nginx (812)".into(),
             ],
+            hint: None,
+            download: false,
         };
         let outcome = UpOutcome { failures: vec![failure], ..outcome(UpResult::Failed, 40, rolling()) };
         insta::assert_snapshot!(shown(&outcome), @r#"
@@ -350,6 +367,47 @@ mod tests {
         What was done stays. When the cause is gone, `kuboard-ha up inventory.yaml` continues.
         "#);
         assert_eq!(exit(&outcome), Exit::ApplyFailed);
+    }
+
+    #[test]
+    fn failed_downloads_are_told_beside_other_failures_with_what_helps_once() {
+        let failure = |name: &str, download: bool| Failure {
+            host: host(name),
+            job: "etcd.stage".into(),
+            step: "bring etcd 3.5.6".into(),
+            error: "it failed".into(),
+            evidence: Vec::new(),
+            hint: download.then(|| "set https_proxy".to_owned()),
+            download,
+        };
+        let failures = vec![failure("etcd1", true), failure("etcd2", true), failure("lb-1", false)];
+        let outcome = UpOutcome { failures, ..outcome(UpResult::Failed, 40, rolling()) };
+        insta::assert_snapshot!(shown(&outcome), @r#"
+        kuboard: failed at 3 steps; 40 steps changed something
+          etcd1: bring etcd 3.5.6: it failed
+          etcd2: bring etcd 3.5.6: it failed
+          lb-1: bring etcd 3.5.6: it failed
+        hint: set https_proxy
+        What was done stays. When the cause is gone, `kuboard-ha up inventory.yaml` continues.
+        "#);
+        assert_eq!(exit(&outcome), Exit::Download);
+        let site = site();
+        let event = serde_json::to_value(OutcomeEvent::new(&site, &outcome, 1.0)).unwrap();
+        assert_eq!((&event["exit"], &event["changed"]), (&8.into(), &40.into()));
+        assert_eq!(event["failures"].as_array().unwrap().len(), 3);
+        assert_eq!(event["hints"], serde_json::json!(["set https_proxy"]));
+    }
+
+    #[test]
+    fn a_refusal_says_what_was_changed_before_it() {
+        assert_eq!(
+            shown(&outcome(UpResult::Declined, 0, rolling())),
+            "kuboard: not agreed to; nothing was changed\n"
+        );
+        assert_eq!(
+            shown(&outcome(UpResult::Declined, 4, rolling())),
+            "kuboard: not agreed to; 4 steps changed something\n"
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use openssh::Session;
 use tokio::sync::Mutex;
@@ -24,7 +24,12 @@ type Slot = Arc<Mutex<Option<(Instant, Result<Session, HostError>)>>>;
 impl Bastions {
     /// A command that reaches `%h:%p` through the bastion, connected to first where it is not yet. The keys that the
     /// host's settings name serve for the bastion too.
-    pub(super) async fn proxy_command(&self, jump: &str, settings: &model::Ssh) -> Result<String, HostError> {
+    pub(super) async fn proxy_command(
+        &self,
+        jump: &str,
+        settings: &model::Ssh,
+        accept: Duration,
+    ) -> Result<String, HostError> {
         let (before, last) = match jump.rsplit_once(',') {
             Some((before, last)) => (Some(before), last),
             None => (None, jump),
@@ -40,6 +45,7 @@ impl Bastions {
             password: None,
             proxy: None,
             jump: before,
+            accept,
         };
         let mut arguments = login.arguments();
         arguments.extend(["--".into(), host.into()]);

@@ -36,6 +36,8 @@ pub(super) struct Login<'a> {
     pub(super) proxy: Option<String>,
     /// Hosts to go through first, as `ssh -J` takes them.
     pub(super) jump: Option<&'a str>,
+    /// How long the far side may take to accept the connection and say who it is.
+    pub(super) accept: Duration,
 }
 
 impl Login<'_> {
@@ -62,9 +64,10 @@ impl Login<'_> {
             HostKeys::AcceptNew => "StrictHostKeyChecking=accept-new",
         };
         // What a user's configuration asks for interactive logins is of no use here, and forwardings would collide.
+        let accept = format!("ConnectTimeout={}", self.accept.as_secs().max(1));
         for option in [
             host_keys,
-            "ConnectTimeout=10",
+            &accept,
             "ServerAliveInterval=5",
             "ServerAliveCountMax=4",
             "ClearAllForwardings=yes",

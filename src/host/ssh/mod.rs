@@ -8,6 +8,7 @@ mod master;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -29,7 +30,11 @@ pub struct Ssh {
     password: Option<Secret<String>>,
     bastions: Bastions,
     connection: Mutex<Option<Arc<Session>>>,
+    accept: Duration,
 }
+
+/// How long a host may take to accept a connection, unless said otherwise.
+const ACCEPT: Duration = Duration::from_secs(10);
 
 impl Ssh {
     /// A host reached by these settings. `password` is the login's, where the settings name one; hosts that share
@@ -40,7 +45,15 @@ impl Ssh {
         password: Option<Secret<String>>,
         bastions: &Bastions,
     ) -> Self {
-        Self { name, settings, password, bastions: bastions.clone(), connection: Mutex::default() }
+        let (bastions, connection) = (bastions.clone(), Mutex::default());
+        Self { name, settings, password, bastions, connection, accept: ACCEPT }
+    }
+
+    /// The same, given up unless the host accepts the connection and says who it is within that many whole seconds. A
+    /// host that did has its time for all that follows.
+    #[must_use]
+    pub fn accepting_within(self, accept: Duration) -> Self {
+        Self { accept, ..self }
     }
 
     /// The connection, and whether it was made just now.
@@ -50,7 +63,7 @@ impl Ssh {
             return Ok((Arc::clone(session), false));
         }
         let proxy = match &self.settings.proxy_jump {
-            Some(jump) => Some(self.bastions.proxy_command(jump, &self.settings).await?),
+            Some(jump) => Some(self.bastions.proxy_command(jump, &self.settings, self.accept).await?),
             None => None,
         };
         let login = Login {
@@ -63,6 +76,7 @@ impl Ssh {
             password: self.password.as_ref(),
             proxy,
             jump: None,
+            accept: self.accept,
         };
         let session = Arc::new(login.connect().await?);
         *connection = Some(Arc::clone(&session));

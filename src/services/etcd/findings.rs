@@ -1,7 +1,7 @@
 //! What is said of a cluster that `up` must not touch: what was seen where, why it is dangerous, and the commands
 //! that get out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::client_url;
 use super::config;
@@ -20,6 +20,8 @@ pub(super) fn report(draft: &mut Draft<'_>, judgement: &Judgement) {
     let left_out = &draft.seen.without;
     if judgement.verdict == Verdict::Unknown {
         all.push(scene.unknown(|host| left_out.contains(host)));
+    } else {
+        all.extend(scene.left_out(left_out));
     }
     // A verdict without a plan says it all but for the hosts that brought it about.
     for (host, state) in &judgement.members {
@@ -55,6 +57,26 @@ impl Scene<'_> {
             Verdict::DataMissing => self.data_missing(),
             _ => Vec::new(),
         }
+    }
+
+    /// What a minority shows must not decide for all, even while the others are well.
+    fn left_out(&self, left_out: &BTreeSet<HostName>) -> Option<Finding> {
+        let members = &self.inventory.etcd.hosts;
+        let away: Vec<&str> =
+            members.iter().filter(|host| left_out.contains(*host)).map(HostName::as_str).collect();
+        let quorum = members.len() / 2 + 1;
+        if away.is_empty() || members.len() - away.len() >= quorum {
+            return None;
+        }
+        let message = format!(
+            "Without {} only {} of {} etcd members are looked at, and a quorum is {quorum}: changes beside members that \
+             nobody sees could cost it.",
+            away.join(", "),
+            members.len() - away.len(),
+            members.len()
+        );
+        let hint = format!("leave out {} of them at most, those that are dead", members.len() - quorum);
+        Some(Finding::cluster(Severity::Blocked, "etcd.quorum-left-out", message).hint(hint))
     }
 
     fn lost_quorum(&self) -> Finding {

@@ -6,7 +6,7 @@ use crate::plan::model::{Finding, Severity};
 use crate::render::RenderError;
 use crate::resource::HostName;
 use crate::secret::{Fingerprint, SecretId};
-use crate::services::kuboard::names::{BOOT_UNIT, CONTAINER, QUESTDB_PORT, SERVED, agent_key_file};
+use crate::services::kuboard::names::{BOOT_UNIT, CONTAINER, ENV_FILE, QUESTDB_PORT, SERVED, agent_key_file};
 
 /// Somebody else's container in the place of ours.
 pub fn container(draft: &mut Draft<'_>, host: &HostName) {
@@ -41,6 +41,21 @@ pub fn agent_key(draft: &mut Draft<'_>, host: &HostName) {
          {secrets}/{id} && rm {path} ; to drop it: mv {path} {path}.aside ; then run up"
     );
     draft.find(Finding::on(host, Severity::Blocked, "kuboard.foreign-agent-key", message).hint(hint));
+}
+
+/// Another url than the one that agents of imported clusters were given.
+pub fn url(draft: &mut Draft<'_>) {
+    let wanted = &draft.inventory.kuboard.url;
+    let served = draft.inventory.kuboard.hosts.iter().find_map(|host| {
+        let file = draft.seen.host(host)?.files.get(ENV_FILE)?.known()?.as_ref()?;
+        file.text.as_ref()?.lines().find_map(|line| line.strip_prefix("KUBOARD_ENDPOINT="))
+    });
+    let Some(served) = served.filter(|served| served != wanted) else { return };
+    let message = format!(
+        "Kuboard's url changes from {served} to {wanted}; the agents of clusters imported so far know the old one."
+    );
+    let hint = "import these clusters again afterwards, or keep the old url: kuboard.url";
+    draft.find(Finding::cluster(Severity::Warning, "kuboard.url-changed", message).hint(hint));
 }
 
 /// Whether somebody else's file stands there.

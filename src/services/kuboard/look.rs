@@ -106,3 +106,19 @@ pub fn env_secrets(inventory: &Inventory) -> Vec<SecretId> {
     let given = inventory.kuboard.env.iter().filter(|(_, value)| matches!(value, EnvValue::Secret(_)));
     given.map(|(name, _)| SecretId::env(name)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::sample::{host, manual, single};
+
+    #[test]
+    fn only_a_replica_that_others_stood_in_for_is_given_time_to_be_noticed() {
+        let steady = |inventory: &Inventory, name: &str, serving: bool| {
+            ready(inventory, &host(name), &[], false, serving).args["steady"].clone()
+        };
+        assert_eq!(steady(&manual(), "kuboard-1", true), "3");
+        assert_eq!(steady(&manual(), "kuboard-1", false), "0");
+        assert_eq!(steady(&single(), "box", true), "0");
+    }
+}

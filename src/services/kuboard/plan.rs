@@ -22,6 +22,7 @@ pub fn plan(draft: &mut Draft<'_>) {
     let inventory = draft.inventory;
     draft.stage(STAGE, "Kuboard");
     check::left_over(draft);
+    check::url(draft);
     let hosts: Vec<HostName> =
         inventory.kuboard.hosts.iter().filter(|host| draft.seen.host(host).is_some()).cloned().collect();
     let served = has_served(draft, &hosts);

@@ -5,6 +5,7 @@ mod change;
 mod cold;
 mod fresh;
 mod hurt;
+mod predicted;
 mod secrets;
 mod services;
 
@@ -26,7 +27,9 @@ fn eight_hosts() {
     course.early("plan explains itself", fresh::plan);
     course.early("plan prints the configuration of a balancer of one's own", fresh::external_balancer);
     course.early("what belongs to others forbids up, with a way out", fresh::foreign);
+    course.early("what is seen of bare hosts is kept", predicted::before);
     course.must("up builds the cluster", fresh::up);
+    course.step("the hosts are what the plan's effects predicted", predicted::holds);
     course.step("etcd is formed and settled, without a restart", services::etcd);
     course.step("QuestDB wants its password and keeps its console to itself", services::questdb);
     course.step("the replicas and the floating address answer", services::kuboard);
