@@ -72,7 +72,10 @@ impl Lab {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         // Another checkout's tests would take the same addresses.
         let lock = File::create(std::env::temp_dir().join("kuboard-ha-lab-tests.lock")).unwrap();
-        lock.lock().unwrap();
+        if lock.try_lock().is_err() {
+            eprintln!("waiting: another run of these tests is on this machine");
+            lock.lock().unwrap();
+        }
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("lab");
         std::fs::create_dir_all(folder.join(name)).unwrap();
         let inventory = InventoryFile::create(folder.join(name).join("inventory.yaml"), "");
