@@ -39,7 +39,7 @@ pub fn holders<'a>(lab: &Lab, balancers: &[&'a str]) -> Vec<&'a str> {
 #[track_caller]
 pub fn built(lab: &Lab) {
     let first = lab.up();
-    assert!(first.stdout.contains("stands"), "{}", first.told());
+    first.says("stands");
     settled(lab);
 }
 
@@ -55,7 +55,7 @@ pub fn healthy(lab: &Lab) {
 pub fn settled(lab: &Lab) {
     healthy(lab);
     let again = lab.up();
-    assert!(again.stdout.contains("nothing changed"), "{}", again.told());
+    again.says("nothing changed");
 }
 
 /// Kuboard lets people in at `address:port`; each such request leaves a key in etcd.

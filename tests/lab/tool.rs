@@ -58,6 +58,15 @@ impl Outcome {
             .unwrap_or_else(|error| panic!("{} ended with no event: {error}\n{}", self.command, self.told()))
     }
 
+    /// Fails the test unless these words were printed, wherever the lines were broken: that depends on how long the
+    /// path of the inventory is.
+    #[track_caller]
+    pub fn says(&self, words: &str) {
+        let printed = format!("{}\n{}", self.stdout, self.stderr);
+        let flat: Vec<&str> = printed.split_whitespace().filter(|word| !matches!(*word, "│" | "|")).collect();
+        assert!(flat.join(" ").contains(words), "{} shall say {words:?}\n{}", self.command, self.told());
+    }
+
     /// All of it, for the message of a failure.
     pub fn told(&self) -> String {
         let mut text = format!("{}: ended with {:?} after {:.1} s\n", self.command, self.code, self.seconds);

@@ -17,7 +17,7 @@ pub fn up(lab: &Lab) {
     let again = lab.up().within(15.0);
     let counts_after = counts(lab);
     assert_eq!(again.stdout.lines().count(), 1, "one line\n{}", again.told());
-    assert!(again.stdout.contains("nothing changed"), "{}", again.told());
+    again.says("nothing changed");
     for (host, before) in &counts_before {
         let after = &counts_after[host];
         let (logins, commands) = (after.0 - before.0, after.1 - before.1);

@@ -18,7 +18,7 @@ pub fn boot(lab: &Lab) {
     let status = lab.status();
     assert_eq!(status["verdict"], "down", "everything is dead: {}", brief(&status));
     let plain = lab.run(&["status", "-o", "plain"]).exits(0).within(8.0);
-    assert!(plain.stdout.contains("down"), "{}", plain.told());
+    plain.says("down");
 
     cold::start_all(lab, "cold boot of eight hosts");
     let port = if lab.inventory.text().contains("port: 8080") { 8080 } else { 80 };
@@ -27,5 +27,5 @@ pub fn boot(lab: &Lab) {
     assert_eq!(holders(lab, &BALANCERS).len(), 1);
     assert_eq!(lab.etcd(&MEMBERS).cluster_id(), id, "another cluster");
     let again = lab.up();
-    assert!(again.stdout.contains("nothing changed"), "{}", again.told());
+    again.says("nothing changed");
 }

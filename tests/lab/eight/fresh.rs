@@ -19,7 +19,7 @@ pub fn check(lab: &Lab) {
     let outcome = lab.run(&["check", "-o", "json"]).exits(0);
     assert_eq!(outcome.document()["verdict"], "ready", "{}", outcome.told());
     let plain = lab.run(&["check", "-o", "plain"]).exits(0);
-    assert!(plain.stdout.contains("ready"), "{}", plain.told());
+    plain.says("ready");
     lab.run(&["plan", "-o", "json"]).exits(0);
     assert_eq!(lab.status()["verdict"], "down", "nothing is built yet");
     assert_eq!(before, lab.exec_all(lab.hosts.keys(), FOOTPRINT), "looking changed something");
@@ -42,7 +42,7 @@ pub fn plan(lab: &Lab) {
     }
     lab.run(&["plan", "--check"]).exits(10);
     let script = lab.run(&["plan", "--script", "etcd1"]).exits(0);
-    assert!(script.stdout.contains("etcd.service"), "{}", script.told());
+    script.says("etcd.service");
     let dry = lab.run(&["up", "--dry-run", "-o", "plain"]).exits(0);
     assert_eq!(dry.stdout, plain.stdout, "up --dry-run prints the plan");
 }
@@ -86,6 +86,6 @@ pub fn foreign(lab: &Lab) {
 pub fn up(lab: &Lab) {
     argv::watch(lab, &WATCHED);
     let outcome = lab.up();
-    assert!(outcome.stdout.contains("stands"), "{}", outcome.told());
+    outcome.says("stands");
     eprintln!("  first up: {:.1} s", outcome.seconds);
 }

@@ -16,7 +16,7 @@ pub fn paused(lab: &Lab) {
     assert_eq!(status["hosts"]["questdb"]["reachable"], false);
     assert!(status["reasons"].to_string().contains("questdb"), "{}", brief(&status));
     let plain = lab.run(&["status", "-o", "plain", "--check"]).exits(4).within(8.0);
-    assert!(plain.stdout.contains("degraded"), "{}", plain.told());
+    plain.says("degraded");
     lab.hosts_do("unpause", &["questdb"]);
     lab.until_status(BOOT, "healthy after the host came back to its senses", is_healthy);
 }
@@ -42,16 +42,16 @@ pub fn member(lab: &Lab) {
     let blocked = blocked.finish();
     lab.keep(&blocked);
     let blocked = blocked.exits(4);
-    assert!(blocked.stdout.contains("--without etcd2"), "{}", blocked.told());
+    blocked.says("--without etcd2");
     let without = lab.run(&["up", "-o", "plain", "--without", "etcd2"]).exits(0);
-    assert!(without.stdout.contains("nothing changed"), "{}", without.told());
+    without.says("nothing changed");
 
     lab.hosts_do("start", &["etcd2"]);
     until(BOOT, "the member rejoins by itself", || Etcd::is_healthy(lab.address("etcd2")));
     lab.until_status(BOOT, "healthy", is_healthy);
     writer.finish();
     let again = lab.up();
-    assert!(again.stdout.contains("nothing changed"), "{}", again.told());
+    again.says("nothing changed");
 }
 
 pub fn stopped(lab: &Lab) {
@@ -77,7 +77,7 @@ pub fn data_missing(lab: &Lab) {
         .exec_all(&members, "systemctl start etcd 2>&1; systemctl is-active etcd; ls -A /var/lib/etcd; true");
     lab.exec_all(&members, "mv /root/member /var/lib/etcd/member");
     let refused = refused.exits(5);
-    assert!(refused.stdout.contains("/var/lib/etcd"), "{}", refused.told());
+    refused.says("/var/lib/etcd");
     for (host, text) in started {
         assert!(
             text.contains("inactive") || text.contains("failed"),
