@@ -6,6 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Serialize;
+
 use super::peer_url;
 use super::sight::{Disk, Sight};
 use crate::facts::model::{Facts, HostState, Observed};
@@ -14,7 +16,8 @@ use crate::inventory::Inventory;
 use crate::resource::HostName;
 
 /// What the cluster is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// Every member host was seen, and none ever served.
     Fresh,
@@ -89,8 +92,12 @@ pub struct Judgement {
     pub verdict: Verdict,
     /// On each member of the inventory.
     pub members: BTreeMap<HostName, MemberState>,
+    /// What the cluster lists for them.
+    pub entries: BTreeMap<HostName, Member>,
     /// Members that the cluster lists and the inventory does not name.
     pub extras: Vec<Member>,
+    /// Whether a quorum holds; `None` where nothing that was seen speaks for or against it.
+    pub quorum: Option<bool>,
     /// The cluster's id, hexadecimal: the live one, else the recorded one.
     pub cluster_id: Option<String>,
     /// The leader's host, where a quorum holds.
@@ -115,11 +122,13 @@ pub fn judge(inventory: &Inventory, facts: &Facts) -> Judgement {
         .iter()
         .map(|sight| (sight.host.clone(), evidence.member(sight, verdict, facts)))
         .collect();
-    let leader = (verdict == Verdict::Formed).then(|| evidence.leader()).flatten();
+    let leader = evidence.has_quorum().then(|| evidence.leader()).flatten();
     Judgement {
         verdict,
         members,
+        entries: evidence.entries(),
         extras: evidence.extras(),
+        quorum: if evidence.has_quorum() { Some(true) } else { evidence.lacks_quorum().then_some(false) },
         cluster_id: evidence.live.first().or(evidence.recorded.first()).map(|id| (*id).to_owned()),
         leader,
         voters: evidence.voters(),
@@ -231,6 +240,15 @@ impl<'a> Evidence<'a> {
         })
     }
 
+    /// Whether a live member says that it has none, or too many are seen down. Who is not seen may still have one.
+    fn lacks_quorum(&self) -> bool {
+        let alone = |sight: &&Sight<'_>| sight.status().is_some() && !sight.is_healthy();
+        let down = |sight: &&Sight<'_>| sight.etcd.is_some_and(|etcd| etcd.status == Observed::Known(None));
+        let voters = self.voters();
+        self.sights.iter().any(|sight| alone(&sight))
+            || self.sights.iter().filter(down).count() >= voters - voters / 2
+    }
+
     /// Data, or a process, that no start of ours brought about and that no cluster of ours vouches for.
     fn is_stranger(&self, sight: &Sight<'_>) -> bool {
         if sight.has_foreign_entries() {
@@ -264,8 +282,7 @@ impl<'a> Evidence<'a> {
         if of_another_cluster || self.is_stranger(sight) {
             return MemberState::Foreign;
         }
-        let url = peer_url(self.inventory, sight.host);
-        let entry = self.listed.and_then(|list| list.iter().find(|member| member.peer_urls.contains(&url)));
+        let entry = self.entry(sight.host);
         if !etcd.wal {
             return self.empty_member(sight, entry, verdict);
         }
@@ -314,6 +331,16 @@ impl<'a> Evidence<'a> {
             Some(voters) if voters > 0 => voters,
             _ => self.inventory.etcd.hosts.len(),
         }
+    }
+
+    fn entry(&self, host: &HostName) -> Option<&'a Member> {
+        let url = peer_url(self.inventory, host);
+        self.listed?.iter().find(|member| member.peer_urls.contains(&url))
+    }
+
+    fn entries(&self) -> BTreeMap<HostName, Member> {
+        let entry = |sight: &Sight<'_>| Some((sight.host.clone(), self.entry(sight.host)?.clone()));
+        self.sights.iter().filter_map(entry).collect()
     }
 
     fn extras(&self) -> Vec<Member> {
