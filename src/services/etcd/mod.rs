@@ -15,6 +15,7 @@ mod sight;
 #[cfg(test)]
 mod testing;
 mod verdict;
+mod wal;
 
 use std::net::IpAddr;
 

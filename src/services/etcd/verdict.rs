@@ -260,7 +260,13 @@ impl<'a> Evidence<'a> {
             })
         });
         let present = sight.has_wal() || sight.live_cluster().is_some();
-        present && !sight.is_ours() && !vouched
+        present && !sight.is_ours() && !vouched || self.is_of_another_cluster(sight)
+    }
+
+    /// Data that was brought here from another cluster, by what it says itself.
+    fn is_of_another_cluster(&self, sight: &Sight<'_>) -> bool {
+        let known = if self.recorded.is_empty() { &self.live } else { &self.recorded };
+        sight.data_cluster().is_some_and(|id| !known.is_empty() && !known.contains(id))
     }
 
     fn member(&self, sight: &Sight<'_>, verdict: Verdict, facts: &Facts) -> MemberState {
@@ -288,6 +294,10 @@ impl<'a> Evidence<'a> {
         }
         match entry {
             None if self.listed.is_some() => return MemberState::Removed,
+            // The address was given to a new member, and the data is that of the one before.
+            Some(entry) if sight.data().is_some_and(|data| data.member_id != entry.id) => {
+                return MemberState::Removed;
+            }
             Some(entry) if entry.learner => return MemberState::JoinInterrupted,
             _ => {}
         }
