@@ -14,11 +14,11 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// The commands that stand in the hint between two texts, as they are printed.
+    /// The commands of the hint, as they are printed: from one text to another, or to the end.
     #[track_caller]
     pub fn commands(&self, after: &str, before: &str) -> &str {
-        let cut = self.hint.split_once(after).and_then(|(_, rest)| rest.split_once(before));
-        cut.unwrap_or_else(|| panic!("no commands between `{after}` and `{before}`: {self:?}")).0
+        let (_, rest) = self.hint.split_once(after).unwrap_or_else(|| panic!("no `{after}`: {self:?}"));
+        rest.split_once(before).map_or(rest, |(commands, _)| commands)
     }
 }
 

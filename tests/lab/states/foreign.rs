@@ -1,6 +1,6 @@
 //! Data that kuboard-ha did not bring about: blocked, told, and not touched.
 
-use super::finding::{Finding, blocked};
+use super::finding::blocked;
 use super::footprint::Footprint;
 use super::{DATA, MEMBERS, converges, etcd, members, says_of, told};
 use crate::etcd::Etcd;
@@ -26,9 +26,9 @@ pub fn by_hand(lab: &Lab) {
     let refused = lab.run(&["up", "-o", "plain", "--yes"]).exits(5);
     for words in [
         "nothing was changed",
-        "ETCD_INITIAL_CLUSTER_STATE=new",
-        "User=root",
-        "/usr/local/bin/etcd",
+        "ETCD_INITIAL_CLUSTER_STATE=new -> existing",
+        "User=root -> etcd",
+        "/usr/local/bin/etcd -> /opt/kuboard-ha/etcd",
         "kuboard_etcd_cluster_token",
     ] {
         refused.says(words);
@@ -39,21 +39,19 @@ pub fn by_hand(lab: &Lab) {
 
 /// Does literally what `up` says for those who do not need that etcd.
 pub fn way_out(lab: &Lab) {
-    let all = blocked(lab);
-    eprintln!("{all:#?}");
-    for finding in all {
-        lab.exec(&finding.host, out(&finding));
+    for code in ["etcd.foreign-data", "file.foreign"] {
+        let all = blocked(lab);
+        assert!(!all.is_empty() && all.iter().all(|finding| finding.code == code), "{all:#?}");
+        for finding in all {
+            let commands = match code {
+                "file.foreign" => finding.commands("run up again: ", "\n"),
+                _ => finding.commands("If nobody needs it: ", "; then run up again"),
+            };
+            lab.exec(&finding.host, commands);
+        }
     }
     built(lab);
     super::same_data(lab, &MEMBERS);
-}
-
-/// The commands of a finding about what is somebody else's.
-fn out(finding: &Finding) -> &str {
-    match finding.code.as_str() {
-        "etcd.foreign-data" => finding.commands("If nobody needs it: ", "; then run up again"),
-        code => panic!("{code}: {finding:?}"),
-    }
 }
 
 /// Another cluster's data under a member of ours, as after a restore on the wrong machine.
