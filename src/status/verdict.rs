@@ -91,7 +91,8 @@ fn etcd(status: &Status, reasons: &mut Reasons) {
         ),
         EtcdVerdict::DataMissing => (
             Verdict::Down,
-            "etcd's data is not to be seen: the cluster was formed, and no member has it".to_owned(),
+            "etcd was formed, and its data is not to be seen: disks are not mounted, or it is gone"
+                .to_owned(),
         ),
         EtcdVerdict::Split => (Verdict::Down, "etcd members belong to different clusters".to_owned()),
         EtcdVerdict::Foreign if etcd.leader.is_some() => {

@@ -188,7 +188,8 @@ impl<'a> Evidence<'a> {
         let holders = self.sights.iter().filter(|sight| sight.has_wal()).count();
         let unseen = self.sights.iter().filter(|sight| sight.etcd.is_none()).count();
         let needed = self.voters() / 2 + 1;
-        if self.sights.iter().any(|sight| sight.disk() == Disk::Missing) {
+        // With the disks that are not mounted it may be enough.
+        if holders < needed && self.sights.iter().any(|sight| sight.disk() == Disk::Missing) {
             return Verdict::DataMissing;
         }
         if holders == 0 {

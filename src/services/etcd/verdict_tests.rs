@@ -277,8 +277,11 @@ fn a_stopped_cluster_has_its_data() {
     // One disk is not mounted after the power cut: without a quorum nothing is started beside it.
     scene.wiped(2);
     scene.recorded_disk(2, "/var/lib/etcd 1-2");
-    assert_eq!(verdict(&scene), Verdict::DataMissing);
+    assert_eq!((verdict(&scene), state(&scene, 2)), (Verdict::Stopped, MemberState::DiskMissing));
     assert_eq!(codes(&scene), [on("etcd.data-missing", 2)]);
+    // With two of them gone it is the disks that are to be looked for.
+    scene.wiped(3);
+    assert_eq!(verdict(&scene), Verdict::DataMissing);
 
     // One lost its data: the others could form a quorum, but the empty one must be dealt with.
     let mut lost = Scene::formed(3);

@@ -1,7 +1,8 @@
-//! What `up` would not do, as `plan -o json` tells it.
+//! `up` that refuses: what it says, and that it touched nothing.
 
 use serde_json::Value;
 
+use super::footprint::Footprint;
 use crate::lab::Lab;
 
 /// A finding that blocks.
@@ -10,6 +11,7 @@ pub struct Finding {
     pub code: String,
     /// Empty where it is about the whole cluster.
     pub host: String,
+    pub message: String,
     pub hint: String,
 }
 
@@ -22,16 +24,24 @@ impl Finding {
     }
 }
 
-/// Everything that blocks `up` now.
-pub fn blocked(lab: &Lab) -> Vec<Finding> {
-    let document = lab.run(&["plan", "-o", "json"]).document();
-    let findings = document["findings"].as_array().unwrap().iter();
+/// `up` is blocked, and leaves these hosts as they were. Gives what blocks it.
+#[track_caller]
+pub fn refused(lab: &Lab, hosts: &[&str], flags: &[&str]) -> Vec<Finding> {
+    let before = Footprint::of(lab, hosts);
+    let mut arguments = vec!["up", "-o", "json"];
+    arguments.extend(flags);
+    let outcome = lab.run(&arguments).exits(5);
+    before.stands(lab);
+    let event = outcome.last_event();
+    assert_eq!((&event["result"], &event["changed"]), (&"blocked".into(), &0.into()), "{event}");
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let findings = event["findings"].as_array().unwrap().iter();
     findings
         .filter(|finding| finding["severity"] == "blocked")
         .map(|finding| Finding {
             code: text(&finding["code"]),
             host: text(&finding["host"]),
+            message: text(&finding["message"]),
             hint: text(&finding["hint"]),
         })
         .collect()

@@ -19,14 +19,15 @@ pub struct Footprint {
 
 impl Footprint {
     /// Of the hosts that run.
-    pub fn of(lab: &Lab, hosts: &[String]) -> Self {
-        Self { files: lab.exec_all(hosts, SCRIPT), processes: processes::processes_on(lab, hosts) }
+    pub fn of(lab: &Lab, hosts: &[&str]) -> Self {
+        let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
+        Self { files: lab.exec_all(&hosts, SCRIPT), processes: processes::processes_on(lab, &hosts) }
     }
 
     /// Fails the test if anything is not as it was.
     #[track_caller]
     pub fn stands(&self, lab: &Lab) {
-        let hosts: Vec<String> = self.files.keys().cloned().collect();
+        let hosts: Vec<&str> = self.files.keys().map(String::as_str).collect();
         let now = Self::of(lab, &hosts);
         for (host, before) in &self.files {
             let (before, after): (Vec<&str>, Vec<&str>) =

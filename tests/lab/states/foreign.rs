@@ -1,7 +1,6 @@
 //! Data that kuboard-ha did not bring about: blocked, told, and not touched.
 
-use super::finding::blocked;
-use super::footprint::Footprint;
+use super::finding::refused;
 use super::{DATA, MEMBERS, converges, etcd, members, says_of, told};
 use crate::etcd::Etcd;
 use crate::lab::Lab;
@@ -18,29 +17,28 @@ pub fn by_hand(lab: &Lab) {
         until(BOOT, "it is healthy", || Etcd::is_healthy(lab.address(member)));
     }
     let writer = Writer::start(&etcd(lab), "by-hand");
-    let before = Footprint::of(lab, &members());
     let status = told(lab, "foreign", 1);
     assert!(status["reasons"].to_string().contains("kuboard-ha did not build it"), "{}", brief(&status));
     assert!(MEMBERS.contains(&status["etcd"]["leader"].as_str().unwrap()), "{}", brief(&status));
 
-    let refused = lab.run(&["up", "-o", "plain", "--yes"]).exits(5);
+    let findings = refused(lab, &MEMBERS, &["--yes"]);
+    let codes: Vec<&str> = findings.iter().map(|finding| finding.code.as_str()).collect();
+    assert_eq!(codes, ["etcd.foreign-data"; 3]);
     for words in [
-        "nothing was changed",
         "ETCD_INITIAL_CLUSTER_STATE=new -> existing",
         "User=root -> etcd",
         "/usr/local/bin/etcd -> /opt/kuboard-ha/etcd",
         "kuboard_etcd_cluster_token",
     ] {
-        refused.says(words);
+        assert!(findings[0].message.contains(words), "no `{words}`: {}", findings[0].message);
     }
-    before.stands(lab);
     writer.finish();
 }
 
 /// Does literally what `up` says for those who do not need that etcd.
 pub fn way_out(lab: &Lab) {
     for code in ["etcd.foreign-data", "file.foreign"] {
-        let all = blocked(lab);
+        let all = refused(lab, &MEMBERS, &["--yes"]);
         assert!(!all.is_empty() && all.iter().all(|finding| finding.code == code), "{all:#?}");
         for finding in all {
             let commands = match code {
@@ -51,7 +49,7 @@ pub fn way_out(lab: &Lab) {
         }
     }
     built(lab);
-    super::same_data(lab, &MEMBERS);
+    super::same_data(lab);
 }
 
 /// Another cluster's data under a member of ours, as after a restore on the wrong machine.
@@ -64,14 +62,10 @@ pub fn copied(lab: &Lab) {
     lab.exec("node-3", &copy);
     let status = told(lab, "formed", 0);
     says_of(&status, "node-3", "kuboard-ha did not bring about");
-    let before = Footprint::of(lab, &members());
-    let refused = lab.run(&["up", "-o", "plain", "--yes"]).exits(5);
-    before.stands(lab);
+    let findings = refused(lab, &MEMBERS, &["--yes"]);
     lab.exec("node-3", &format!("rm -r {DATA}/member && mv /root/own {DATA}/member"));
-    refused.says("node-3 holds etcd data that kuboard-ha did not bring about");
-    lab.up();
-    writer.finish();
-    converges(lab);
+    assert_eq!((findings.len(), findings[0].code.as_str()), (1, "etcd.foreign-data"), "{findings:?}");
+    converges(lab, &[], writer);
 }
 
 /// Somebody took a member for a new cluster of its own.
@@ -86,16 +80,12 @@ pub fn second(lab: &Lab) {
     until(BOOT, "the second cluster stands", || Etcd::is_healthy(lab.address("node-3")));
     let status = told(lab, "split", 0);
     assert_eq!(status["verdict"], "down", "{}", brief(&status));
-    let before = Footprint::of(lab, &members());
-    let refused = lab.run(&["up", "-o", "plain", "--yes"]).exits(5);
-    before.stands(lab);
+    let findings = refused(lab, &MEMBERS, &["--yes"]);
     let restore = format!(
         "systemctl stop etcd; rm -r {DATA}/member && mv /root/own {DATA}/member && mv /root/etcd.env /etc/ && \
          mv /root/etcd.service /etc/systemd/system/ && systemctl daemon-reload"
     );
     lab.exec("node-3", &restore);
-    refused.says("belong to different etcd clusters");
-    lab.up();
-    writer.finish();
-    converges(lab);
+    assert_eq!((findings.len(), findings[0].code.as_str()), (1, "etcd.split"), "{findings:?}");
+    converges(lab, &[], writer);
 }
