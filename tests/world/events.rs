@@ -74,8 +74,8 @@ pub fn happen(world: &mut World, event: &str) {
         "amnesia" => {
             for host in hosts(0) {
                 let store = world.store(&host);
-                let cluster = store.log.as_ref().map(|log| log.cluster.clone()).unwrap_or_default();
-                store.log = Some(Log { cluster, ..Log::default() });
+                let log = store.log.take().unwrap_or_default();
+                store.log = Some(Log { cluster: log.cluster, member: log.member, ..Log::default() });
                 (store.process, store.complaint) = (None, Some("amnesiac".to_owned()));
             }
         }

@@ -33,7 +33,6 @@ pub(super) fn report(draft: &mut Draft<'_>, judgement: &Judgement) {
         all.extend(tells.then(|| scene.member(host, state)).flatten());
     }
     if judgement.verdict.has_plan() {
-        all.extend(scene.extras());
         all.extend(scene.alarms());
     }
     all.extend(scene.other_bootstrap());
@@ -172,29 +171,6 @@ impl Scene<'_> {
         Finding::cluster(severity, "etcd.unreachable", message).hint(hint)
     }
 
-    fn extras(&self) -> Vec<Finding> {
-        self.judgement
-            .extras
-            .iter()
-            .map(|member| {
-                let name = if member.name.is_empty() { "(never started)" } else { &member.name };
-                let message = format!(
-                    "The etcd cluster lists a member that the inventory does not name: {name}, {}, id {}. While it is \
-                     listed, a majority counts it.",
-                    member.peer_urls.join(" "),
-                    member.id
-                );
-                let hint = format!(
-                    "name its host in etcd.hosts; or, if it is gone for good and the others are healthy, remove it: \
-                     etcdctl --endpoints={} member remove {}",
-                    self.endpoint(),
-                    member.id
-                );
-                Finding::cluster(Severity::Blocked, "etcd.member-extra", message).hint(hint)
-            })
-            .collect()
-    }
-
     fn alarms(&self) -> Vec<Finding> {
         let mut kinds: Vec<&str> = self
             .sights
@@ -270,13 +246,6 @@ impl Scene<'_> {
     fn endpoint(&self) -> String {
         let best = self.sights.iter().max_by_key(|sight| (sight.is_healthy(), sight.status().is_some()));
         best.map(|sight| client_url(self.inventory, sight.host)).unwrap_or_default()
-    }
-
-    /// The same, but not this one.
-    pub(super) fn survivor(&self, host: &HostName) -> String {
-        let others = self.sights.iter().filter(|sight| sight.host != host);
-        let best = others.max_by_key(|sight| (sight.is_healthy(), sight.status().is_some()));
-        best.map_or_else(|| self.endpoint(), |sight| client_url(self.inventory, sight.host))
     }
 }
 

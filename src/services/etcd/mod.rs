@@ -10,8 +10,10 @@ mod fixed;
 mod keep;
 mod look;
 mod member_findings;
+mod membership;
 mod read;
 mod release;
+mod repair;
 mod sight;
 #[cfg(test)]
 mod testing;

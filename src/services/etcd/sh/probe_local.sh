@@ -8,7 +8,8 @@ if [ -d "$data_dir" ]; then
 	for entry in "$data_dir"/* "$data_dir"/.[!.]*; do
 		name=${entry##*/}
 		case $name in
-		aside-* | lost+found) ;;
+		aside-*) if [ -d "$entry" ]; then printf 'aside %s\n' "$name"; fi ;;
+		lost+found) ;;
 		*) if [ -e "$entry" ] || [ -L "$entry" ]; then printf 'entry %s\n' "$name"; fi ;;
 		esac
 	done
