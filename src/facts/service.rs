@@ -33,6 +33,8 @@ pub struct EtcdFacts {
     pub alarms: Vec<String>,
     /// What the journal says where the unit does not run well, by name: `amnesiac`, `port-taken`, `disk-full`, …
     pub complaints: Vec<String>,
+    /// Whether its environment file holds the token that the manual prints for all its readers.
+    pub manual_token: bool,
     /// Data that `up` moved out of the way: folders `aside-*` of the data directory.
     pub aside: Vec<String>,
 }

@@ -23,6 +23,8 @@ pub struct Store {
     pub complaint: Option<String>,
     /// Data that was moved out of the way.
     pub aside: Vec<Log>,
+    /// Whether somebody set it up by hand, with the manual's token.
+    pub by_hand: bool,
     /// The token in its environment file.
     pub token: String,
 }

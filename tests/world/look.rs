@@ -59,6 +59,7 @@ impl World {
             members: Observed::Unknown("nothing listens on the client port".to_owned()),
             answering: BTreeMap::new(),
             alarms: Vec::new(),
+            manual_token: store.by_hand,
             aside: store.aside.iter().enumerate().map(|(index, _)| format!("aside-{index}")).collect(),
             complaints: store.complaint.iter().cloned().collect(),
         };

@@ -36,6 +36,7 @@ pub(super) fn report(draft: &mut Draft<'_>, judgement: &Judgement) {
         all.extend(scene.alarms());
     }
     all.extend(scene.other_bootstrap());
+    all.extend(scene.set_aside());
     for finding in all {
         draft.find(finding);
     }
@@ -169,6 +170,23 @@ impl Scene<'_> {
             (Severity::Unknown, format!("make {names} reachable, then run up again"))
         };
         Finding::cluster(severity, "etcd.unreachable", message).hint(hint)
+    }
+
+    fn set_aside(&self) -> Vec<Finding> {
+        let dir = &self.inventory.etcd.data_dir;
+        let aside = |sight: &Sight<'_>| {
+            let names = &sight.etcd?.aside;
+            let paths: Vec<String> = names.iter().map(|name| format!("{dir}/{name}")).collect();
+            let message = format!(
+                "{} keeps what its member had before it was replaced, in {}.",
+                sight.host,
+                paths.join(" and ")
+            );
+            let hint = format!("when nobody needs it any more: rm -r {}", paths.join(" "));
+            let finding = Finding::on(sight.host, Severity::Note, "etcd.set-aside", message).hint(hint);
+            (!names.is_empty()).then_some(finding)
+        };
+        self.sights.iter().filter_map(aside).collect()
     }
 
     fn alarms(&self) -> Vec<Finding> {

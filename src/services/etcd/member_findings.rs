@@ -13,7 +13,10 @@ impl Scene<'_> {
             Some(Finding::on(host, Severity::Blocked, code, message).hint(hint))
         };
         match state {
-            MemberState::Foreign => self.foreign(host),
+            MemberState::Foreign => {
+                let sight = self.sight(host)?;
+                super::handmade::finding(self, sight).or_else(|| self.foreign(host))
+            }
             MemberState::DiskMissing => blocked(
                 "etcd.data-missing",
                 format!(

@@ -7,6 +7,7 @@ mod converge;
 mod effects;
 mod findings;
 mod fixed;
+mod handmade;
 mod keep;
 mod look;
 mod member_findings;

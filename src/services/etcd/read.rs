@@ -65,10 +65,12 @@ fn local(output: &str, facts: &mut HostFacts) {
     etcd.entries.clear();
     etcd.complaints.clear();
     etcd.aside.clear();
+    etcd.manual_token = false;
     for line in output.lines() {
         match line.split_once(' ').unwrap_or((line, "")) {
             ("wal", seen) => etcd.wal = seen == "yes",
             ("entry", name) => etcd.entries.push(name.to_owned()),
+            ("token", "manual") => etcd.manual_token = true,
             ("aside", name) => etcd.aside.push(name.to_owned()),
             ("complaint", what) => etcd.complaints.push(what.to_owned()),
             ("exe", path) => path.clone_into(&mut running.get_or_insert_default().executable),

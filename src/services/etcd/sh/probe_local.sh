@@ -15,6 +15,7 @@ if [ -d "$data_dir" ]; then
 	done
 fi
 printf 'wal %s\n' "$wal"
+if grep -qsx 'ETCD_INITIAL_CLUSTER_TOKEN="\{0,1\}kuboard_etcd_cluster_token"\{0,1\}' /etc/etcd.env; then echo token manual; fi
 load='' active='' sub='' pid=0 run=''
 while IFS='=' read -r key value; do
 	case $key in
