@@ -1,8 +1,8 @@
 //! What is said of one member that must not be started or changed.
 
+use super::client_url;
 use super::findings::Scene;
 use super::verdict::MemberState;
-use super::{by_hand, client_url};
 use crate::plan::model::{Finding, Severity};
 use crate::resource::HostName;
 
@@ -64,18 +64,17 @@ impl Scene<'_> {
         }
         if let Some(Some(process)) = etcd.running.known() {
             seen.push(format!("a process of {}", process.executable));
+            if let Some(state) = process.environment.get("ETCD_INITIAL_CLUSTER_STATE") {
+                seen.push(format!("ETCD_INITIAL_CLUSTER_STATE={state}"));
+            }
         }
         if let Some(recorded) = sight.recorded_cluster() {
             seen.push(format!("cluster {recorded} on record"));
         }
         let message = format!(
             "{host} holds etcd data that kuboard-ha did not bring about: {}. It may be all that somebody has, and it \
-             will not be touched.{}",
-            seen.join(", "),
-            match by_hand::differences(self.inventory, sight).join(", ") {
-                list if list.is_empty() => list,
-                list => format!(" What kuboard-ha would have otherwise: {list}."),
-            }
+             will not be touched.",
+            seen.join(", ")
         );
         // Our own program where our records are gone: then the records are what must come back, not the data go.
         let ours = etcd.running.known().and_then(Option::as_ref).is_some_and(|process| {

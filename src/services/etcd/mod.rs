@@ -1,7 +1,6 @@
 //! etcd, the store: formed once from proven empty machines, kept as the inventory says ever after, and never
 //! re-initialised.
 
-mod by_hand;
 mod config;
 mod converge;
 mod effects;
