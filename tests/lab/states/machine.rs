@@ -10,7 +10,7 @@ pub fn left_out(lab: &Lab) {
     let writer = Writer::start(&etcd(lab), "left-out");
     lab.hosts_do("kill", &["node-3"]);
     lab.exec("node-2", "systemctl stop etcd");
-    let status = told(lab, "unknown", 0);
+    let status = told(lab, "stopped", 0);
     assert_eq!(status["verdict"], "down");
     says_of(&status, "node-3", "not reachable");
     lab.run(&["up", "-o", "plain", "--without", "node-3"]).exits(0);
