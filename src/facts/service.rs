@@ -109,6 +109,8 @@ pub struct QuestdbFacts {
     pub has_data: bool,
     /// Owner of the data directory's database, `user:group`.
     pub data_owner: Option<String>,
+    /// The format that the database was last brought to, `426` or, from QuestDB 7 on, `426.427`.
+    pub format: Option<String>,
     /// Java's major version, where the distribution's is used.
     pub java: Option<u32>,
 }
