@@ -184,6 +184,7 @@ pub fn patience() -> Patience {
         overall: Duration::from_mins(1),
         tries: 3,
         backoff: Duration::from_millis(5),
+        largest: 1 << 30,
     }
 }
 
