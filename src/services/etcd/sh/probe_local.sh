@@ -8,12 +8,14 @@ if [ -d "$data_dir" ]; then
 	for entry in "$data_dir"/* "$data_dir"/.[!.]*; do
 		name=${entry##*/}
 		case $name in
-		aside-* | lost+found) ;;
+		aside-*) if [ -d "$entry" ]; then printf 'aside %s\n' "$name"; fi ;;
+		lost+found) ;;
 		*) if [ -e "$entry" ] || [ -L "$entry" ]; then printf 'entry %s\n' "$name"; fi ;;
 		esac
 	done
 fi
 printf 'wal %s\n' "$wal"
+if grep -qsx 'ETCD_INITIAL_CLUSTER_TOKEN="\{0,1\}kuboard_etcd_cluster_token"\{0,1\}' /etc/etcd.env; then echo token manual; fi
 load='' active='' sub='' pid=0 run=''
 while IFS='=' read -r key value; do
 	case $key in
@@ -28,8 +30,10 @@ $(systemctl show -p LoadState,ActiveState,SubState,MainPID,InvocationID etcd.ser
 UNIT
 if [ "${pid:-0}" != 0 ] && exe=$(readlink "/proc/$pid/exe"); then
 	printf 'exe %s\n' "$exe"
+	# The token is a secret, but for the one that Kuboard's manual prints.
 	tr '\0' '\n' <"/proc/$pid/environ" 2>/dev/null |
-		sed -n -e 's/^\(ETCD_INITIAL_CLUSTER_TOKEN=\).*/env \1***/p;t' -e 's/^ETCD_[A-Z0-9_]*=/env &/p'
+		sed -n -e 's/^ETCD_INITIAL_CLUSTER_TOKEN=kuboard_etcd_cluster_token$/env &/p;t' \
+			-e 's/^\(ETCD_INITIAL_CLUSTER_TOKEN=\).*/env \1***/p;t' -e 's/^ETCD_[A-Z0-9_]*=/env &/p'
 fi
 # The journal of the last run is asked where the process cannot stay up: it says why. Not where it was stopped: what it
 # complained of then may be mended.
