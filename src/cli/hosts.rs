@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 
 use crate::apply::{self, ArtifactSource, Cause, FailedStep, LeaseError, lease};
 use crate::artifact::{self, Cache, Limits};
+use crate::catalog;
 use crate::cli::converge::{Applied, End, Failure, World};
 use crate::cli::engine::planning;
 use crate::cli::error::CliError;
@@ -273,11 +274,16 @@ impl ArtifactSource for Archives {
     ) -> BoxFuture<'a, Result<PathBuf, artifact::Error>> {
         Box::pin(async move {
             let path = artifact::fetch(artifact, &self.cache, sink).await?;
-            let archive = path.clone();
-            match tokio::task::spawn_blocking(move || artifact::inspect(&archive, Limits::default())).await {
-                Ok(listing) => listing.map(|_| path),
-                Err(_) => Ok(path),
-            }
+            let (archive, is_image) = (path.clone(), artifact.product == catalog::IMAGE);
+            let looked = tokio::task::spawn_blocking(move || match is_image {
+                true => artifact::image_names(&archive).map(|_| ()),
+                false => artifact::inspect(&archive, Limits::default()).map(|_| ()),
+            });
+            let broken = |_| {
+                let problem = artifact::Problem::Corrupt { why: "nobody can look into it".to_owned() };
+                Err(artifact::Error::Archive { path: path.clone(), problem })
+            };
+            looked.await.unwrap_or_else(broken).map(|()| path)
         })
     }
 }

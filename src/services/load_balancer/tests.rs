@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::facts::look::FileLook;
 use crate::facts::model::{
     Active, Address, Facts, FileFact, FileState, HostFacts, HostState, Observed, UnitState,
 };
@@ -510,6 +511,6 @@ fn only_balancer_hosts_are_looked_at() {
     super::look(&sample(), &name("etcd1"), &mut looks);
     assert_eq!(looks, crate::facts::look::Looks::default());
     super::look(&tls(sample()), &name("lb-1"), &mut looks);
-    assert_eq!(looks.files[files::CERTIFICATE].masked, ["*"]);
+    assert_eq!(looks.files[files::CERTIFICATE], FileLook::Hidden);
     assert_eq!(looks.units[super::HAPROXY], [files::HAPROXY_CFG, files::CERTIFICATE]);
 }
