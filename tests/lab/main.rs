@@ -27,6 +27,7 @@ mod processes;
 mod seed;
 mod six;
 mod stands;
+mod states;
 mod three;
 mod tool;
 mod writer;

@@ -18,6 +18,7 @@ mod sight;
 #[cfg(test)]
 mod testing;
 mod verdict;
+mod wal;
 
 use std::net::IpAddr;
 

@@ -6,6 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Serialize;
+
 use super::peer_url;
 use super::sight::{Disk, Sight};
 use crate::facts::model::{Facts, HostState, Observed};
@@ -14,7 +16,8 @@ use crate::inventory::Inventory;
 use crate::resource::HostName;
 
 /// What the cluster is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// Every member host was seen, and none ever served.
     Fresh,
@@ -91,8 +94,12 @@ pub struct Judgement {
     pub members: BTreeMap<HostName, MemberState>,
     /// The members as the cluster lists them; empty where nobody says.
     pub listed: Vec<Member>,
+    /// What the cluster lists for them.
+    pub entries: BTreeMap<HostName, Member>,
     /// Members that the cluster lists and the inventory does not name.
     pub extras: Vec<Member>,
+    /// Whether a quorum holds; `None` where nothing that was seen speaks for or against it.
+    pub quorum: Option<bool>,
     /// The cluster's id, hexadecimal: the live one, else the recorded one.
     pub cluster_id: Option<String>,
     /// The leader's host, where a quorum holds.
@@ -117,12 +124,14 @@ pub fn judge(inventory: &Inventory, facts: &Facts) -> Judgement {
         .iter()
         .map(|sight| (sight.host.clone(), evidence.member(sight, verdict, facts)))
         .collect();
-    let leader = (verdict == Verdict::Formed).then(|| evidence.leader()).flatten();
+    let leader = evidence.has_quorum().then(|| evidence.leader()).flatten();
     Judgement {
         verdict,
         members,
         listed: evidence.listed.unwrap_or_default().to_vec(),
+        entries: evidence.entries(),
         extras: evidence.extras(),
+        quorum: if evidence.has_quorum() { Some(true) } else { evidence.lacks_quorum().then_some(false) },
         cluster_id: evidence.live.first().or(evidence.recorded.first()).map(|id| (*id).to_owned()),
         leader,
         voters: evidence.voters(),
@@ -182,7 +191,8 @@ impl<'a> Evidence<'a> {
         let holders = self.sights.iter().filter(|sight| sight.has_wal()).count();
         let unseen = self.sights.iter().filter(|sight| sight.etcd.is_none()).count();
         let needed = self.voters() / 2 + 1;
-        if self.sights.iter().any(|sight| sight.disk() == Disk::Missing) {
+        // With the disks that are not mounted it may be enough.
+        if holders < needed && self.sights.iter().any(|sight| sight.disk() == Disk::Missing) {
             return Verdict::DataMissing;
         }
         if holders == 0 {
@@ -234,6 +244,15 @@ impl<'a> Evidence<'a> {
         })
     }
 
+    /// Whether a live member says that it has none, or too many are seen down. Who is not seen may still have one.
+    fn lacks_quorum(&self) -> bool {
+        let alone = |sight: &&Sight<'_>| sight.status().is_some() && !sight.is_healthy();
+        let down = |sight: &&Sight<'_>| sight.etcd.is_some_and(|etcd| etcd.status == Observed::Known(None));
+        let voters = self.voters();
+        self.sights.iter().any(|sight| alone(&sight))
+            || self.sights.iter().filter(down).count() >= voters - voters / 2
+    }
+
     /// Data, or a process, that no start of ours brought about and that no cluster of ours vouches for.
     fn is_stranger(&self, sight: &Sight<'_>) -> bool {
         if sight.has_foreign_entries() {
@@ -245,7 +264,13 @@ impl<'a> Evidence<'a> {
             })
         });
         let present = sight.has_wal() || sight.live_cluster().is_some();
-        present && !sight.is_ours() && !vouched
+        present && !sight.is_ours() && !vouched || self.is_of_another_cluster(sight)
+    }
+
+    /// Data that was brought here from another cluster, by what it says itself.
+    fn is_of_another_cluster(&self, sight: &Sight<'_>) -> bool {
+        let known = if self.recorded.is_empty() { &self.live } else { &self.recorded };
+        sight.data_cluster().is_some_and(|id| !known.is_empty() && !known.contains(id))
     }
 
     fn member(&self, sight: &Sight<'_>, verdict: Verdict, facts: &Facts) -> MemberState {
@@ -267,13 +292,16 @@ impl<'a> Evidence<'a> {
         if of_another_cluster || self.is_stranger(sight) {
             return MemberState::Foreign;
         }
-        let url = peer_url(self.inventory, sight.host);
-        let entry = self.listed.and_then(|list| list.iter().find(|member| member.peer_urls.contains(&url)));
+        let entry = self.entry(sight.host);
         if !etcd.wal {
             return self.empty_member(sight, entry, verdict);
         }
         match entry {
             None if self.listed.is_some() => return MemberState::Removed,
+            // The address was given to a new member, and the data is that of the one before.
+            Some(entry) if sight.data().is_some_and(|data| data.member_id != entry.id) => {
+                return MemberState::Removed;
+            }
             Some(entry) if entry.learner => return MemberState::JoinInterrupted,
             _ => {}
         }
@@ -317,6 +345,16 @@ impl<'a> Evidence<'a> {
             Some(voters) if voters > 0 => voters,
             _ => self.inventory.etcd.hosts.len(),
         }
+    }
+
+    fn entry(&self, host: &HostName) -> Option<&'a Member> {
+        let url = peer_url(self.inventory, host);
+        self.listed?.iter().find(|member| member.peer_urls.contains(&url))
+    }
+
+    fn entries(&self) -> BTreeMap<HostName, Member> {
+        let entry = |sight: &Sight<'_>| Some((sight.host.clone(), self.entry(sight.host)?.clone()));
+        self.sights.iter().filter_map(entry).collect()
     }
 
     fn extras(&self) -> Vec<Member> {
