@@ -63,7 +63,7 @@ fn differences(inventory: &Inventory, sight: &Sight<'_>) -> Option<Vec<String>> 
         let path = format!("/usr/local/bin/{program}");
         matches!(reached.files.get(&path), Some(Observed::Known(Some(_))))
     };
-    if PROGRAMS.iter().any(|program| own(&program)) {
+    if PROGRAMS.iter().any(|program| own(program)) {
         all.push(format!("the programs (files in /usr/local/bin -> links into {HOME})"));
     }
     all.push(if etcd.manual_token {
