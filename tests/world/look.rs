@@ -12,7 +12,7 @@ impl World {
         let mut facts = self.ground.clone();
         for (host, state) in &mut facts.hosts {
             if let Some(why) = self.off.get(host) {
-                *state = HostState::Unreachable { why: why.clone() };
+                *state = HostState::unreachable(why.clone());
                 continue;
             }
             let HostState::Reached(seen) = state else { continue };
