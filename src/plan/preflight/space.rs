@@ -65,7 +65,15 @@ fn rooms(inventory: &Inventory, host: &HostName) -> Vec<Room> {
     rooms
 }
 
-pub(super) fn find(inventory: &Inventory, host: &HostName, seen: &HostFacts, findings: &mut Vec<Finding>) {
+pub(super) fn find(
+    inventory: &Inventory,
+    host: &HostName,
+    seen: &HostFacts,
+    busy: bool,
+    findings: &mut Vec<Finding>,
+) {
+    // What runs is not helped by a refusal where nothing would be written.
+    let full = if busy { Severity::Blocked } else { Severity::Warning };
     let rooms = rooms(inventory, host);
     let mut points: BTreeMap<&str, Vec<(&Room, &Mount)>> = BTreeMap::new();
     for room in &rooms {
@@ -92,7 +100,7 @@ pub(super) fn find(inventory: &Inventory, host: &HostName, seen: &HostFacts, fin
             let hint = format!(
                 "make room there, or mount a larger disk: df -h {point}; du -xh --max-depth=2 {point} | sort -h | tail"
             );
-            findings.push(Finding::on(host, Severity::Blocked, "disk.full", message).hint(hint));
+            findings.push(Finding::on(host, full, "disk.full", message).hint(hint));
         } else if mount.free < low {
             let message = format!(
                 "{} free on {point}, which holds {names}; {} are what they may grow to.",
@@ -107,7 +115,7 @@ pub(super) fn find(inventory: &Inventory, host: &HostName, seen: &HostFacts, fin
                 "{free} free inodes on {point}, which holds {names}; no more files can be made soon."
             );
             let hint = format!("remove many small files there: df -i {point}");
-            findings.push(Finding::on(host, Severity::Blocked, "disk.inodes", message).hint(hint));
+            findings.push(Finding::on(host, full, "disk.inodes", message).hint(hint));
         }
     }
     let mut said = BTreeSet::new();

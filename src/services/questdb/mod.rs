@@ -2,6 +2,7 @@
 //! else on loopback.
 
 mod check;
+mod data;
 mod effects;
 mod look;
 mod names;
