@@ -64,7 +64,7 @@ pub fn well(inventory: &Inventory) -> Facts {
 pub fn cut(facts: &mut Facts, hosts: &[&str]) {
     for name in hosts {
         let why = "connect to port 22: No route to host".to_owned();
-        facts.hosts.insert(host(name), HostState::Unreachable { why });
+        facts.hosts.insert(host(name), HostState::unreachable(why));
     }
 }
 
