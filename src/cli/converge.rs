@@ -1,6 +1,7 @@
 //! The loop of `up`: look, plan, ask, apply, and look again until nothing is left to do.
 
 use crate::cli::error::CliError;
+use crate::event::Cause;
 use crate::facts::Facts;
 use crate::plan::model::{Plan, Planning, Risk};
 use crate::resource::HostName;
@@ -70,6 +71,8 @@ pub struct Failure {
     pub error: String,
     /// The lines that matter.
     pub evidence: Vec<String>,
+    /// Why, where it is recognised by name.
+    pub cause: Option<Cause>,
     /// What helps against it, where that is known.
     pub hint: Option<String>,
     /// Whether a download, or the verification of one, failed.
