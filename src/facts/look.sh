@@ -184,6 +184,7 @@ look_docker() {
 	echo present
 	systemctl is-active --quiet docker.service || return 0
 	printf 'version %s\n' "$(timeout 4 docker version --format '{{.Server.Version}}' 2>/dev/null)"
+	timeout 4 docker ps --format 'published {{.Names}} {{.Image}} {{.Ports}}' 2>/dev/null
 	for name in $2; do
 		id=$(timeout 4 docker image inspect --format '{{.Id}}' "$name" 2>/dev/null) && printf 'image %s %s\n' "$name" "$id"
 	done

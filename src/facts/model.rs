@@ -306,6 +306,21 @@ pub struct Docker {
     pub images: BTreeMap<String, String>,
     /// Containers looked at, by name.
     pub containers: BTreeMap<String, ContainerFact>,
+    /// Ports of this host that running containers have published.
+    pub published: Vec<PublishedPort>,
+}
+
+/// A port of the host that a container has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublishedPort {
+    /// The container's name.
+    pub container: String,
+    /// Its image.
+    pub image: String,
+    /// The address; unspecified for all.
+    pub ip: IpAddr,
+    /// The port on the host.
+    pub port: u16,
 }
 
 /// A container that exists.

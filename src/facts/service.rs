@@ -25,10 +25,16 @@ pub struct EtcdFacts {
     pub health: Observed<Result<(), String>>,
     /// `member list`, serializable, from the own loopback.
     pub members: Observed<Vec<Member>>,
+    /// By peer address of every other member that it lists: whether something answers there.
+    pub answering: BTreeMap<String, bool>,
     /// Active alarms, as `NOSPACE`, from the own loopback.
     pub alarms: Vec<String>,
     /// What the journal says where the unit does not run well, by name: `amnesiac`, `port-taken`, `disk-full`, …
     pub complaints: Vec<String>,
+    /// Whether its environment file holds the token that the manual prints for all its readers.
+    pub manual_token: bool,
+    /// Data that `up` moved out of the way: folders `aside-*` of the data directory.
+    pub aside: Vec<String>,
 }
 
 /// A live etcd process.
@@ -103,6 +109,8 @@ pub struct QuestdbFacts {
     pub has_data: bool,
     /// Owner of the data directory's database, `user:group`.
     pub data_owner: Option<String>,
+    /// The format that the database was last brought to, `426` or, from QuestDB 7 on, `426.427`.
+    pub format: Option<String>,
     /// Java's major version, where the distribution's is used.
     pub java: Option<u32>,
 }

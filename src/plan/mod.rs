@@ -27,13 +27,14 @@ pub fn plan(inventory: &Inventory, facts: &Facts) -> Planning {
             draft.find(finding);
         }
     }
-    for finding in preflight::preflight(inventory, facts) {
-        draft.find(finding);
-    }
     for service in Service::ALL {
         service.plan(&mut draft);
     }
-    let (stages, jobs, mut findings) = draft.into_parts();
+    for finding in preflight::preflight(inventory, facts, &draft.busy()) {
+        draft.find(finding);
+    }
+    let (stages, jobs, findings) = draft.into_parts();
+    let mut findings = preflight::without_the_explained(findings);
     findings.sort();
     findings.dedup();
     Planning { plan: order::order(stages, jobs), findings }

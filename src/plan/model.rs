@@ -152,7 +152,7 @@ pub enum Risk {
     None,
     /// A running service is restarted, reloaded or re-created: asked on a terminal.
     Restart,
-    /// A member is replaced or removed: needs `--yes` without a terminal.
+    /// A member is replaced or removed, an audit log begun anew: needs `--yes` without a terminal.
     Replace,
 }
 

@@ -144,7 +144,7 @@ impl Consent for Asking<'_> {
             Risk::Replace => {
                 self.feed.clear();
                 self.console
-                    .say("a member would be replaced or removed: that needs --yes without a terminal\n");
+                    .say("replacing or removing what holds data needs --yes where nobody can be asked\n");
                 false
             }
         }
@@ -171,7 +171,7 @@ impl Asking<'_> {
         let view = PlanView { cluster, planning, facts, diff: false };
         self.console.say(&view.render(self.console.stderr_canvas()));
         let what = match risk {
-            Risk::Replace => "This replaces or removes a member.",
+            Risk::Replace => "This replaces or removes what holds data: what is marked with !.",
             _ => "This restarts or reloads what runs, one host at a time where it matters.",
         };
         self.console.say(&format!("\n{what} Go on? [y/N] "));

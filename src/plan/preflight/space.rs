@@ -63,7 +63,15 @@ fn rooms(inventory: &Inventory, host: &HostName) -> Vec<Room> {
     rooms
 }
 
-pub(super) fn find(inventory: &Inventory, host: &HostName, seen: &HostFacts, findings: &mut Vec<Finding>) {
+pub(super) fn find(
+    inventory: &Inventory,
+    host: &HostName,
+    seen: &HostFacts,
+    busy: bool,
+    findings: &mut Vec<Finding>,
+) {
+    // What runs is not helped by a refusal where nothing would be written.
+    let full = if busy { Severity::Blocked } else { Severity::Warning };
     let rooms = rooms(inventory, host);
     let mut points: BTreeMap<&str, Vec<(&Room, &Mount)>> = BTreeMap::new();
     for room in &rooms {
@@ -84,7 +92,7 @@ pub(super) fn find(inventory: &Inventory, host: &HostName, seen: &HostFacts, fin
         if mount.free < floor {
             let needed = format!("at least {} are needed", size(floor));
             let cause = disk::full(point, mount.free, &names, &needed);
-            findings.push(Finding::of(Some(host), Severity::Blocked, cause));
+            findings.push(Finding::of(Some(host), full, cause));
         } else if mount.free < low {
             let message = format!(
                 "{} free on {point}, which holds {names}; {} are what they may grow to.",
@@ -95,7 +103,7 @@ pub(super) fn find(inventory: &Inventory, host: &HostName, seen: &HostFacts, fin
             findings.push(Finding::on(host, Severity::Warning, "disk.low", message).hint(hint));
         }
         if let Some(free) = mount.free_inodes.filter(|free| *free < INODES) {
-            findings.push(Finding::of(Some(host), Severity::Blocked, disk::inodes(point, free, &names)));
+            findings.push(Finding::of(Some(host), full, disk::inodes(point, free, &names)));
         }
     }
     let mut said = BTreeSet::new();

@@ -3,6 +3,7 @@
 
 mod causes;
 mod check;
+mod data;
 mod effects;
 mod look;
 mod names;
