@@ -2,6 +2,7 @@
 //! HAProxy lives. Without balancer hosts nothing is managed, and the configuration of the user's own is shown.
 
 mod address;
+mod causes;
 mod external;
 mod files;
 mod look;
@@ -16,6 +17,7 @@ use crate::plan::draft::Draft;
 use crate::plan::model::{Action, Finding, Severity, Step, UnitChange};
 use crate::resource::HostName;
 
+pub use causes::{cause, scene};
 pub use external::external_configuration;
 pub use look::{look, read};
 
