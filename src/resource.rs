@@ -53,8 +53,22 @@ impl fmt::Display for Arch {
 
 /// A SHA-256 digest, 64 lower-case hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "String", into = "String")]
 pub struct Sha256Digest(String);
+
+impl TryFrom<String> for Sha256Digest {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::parse(&text).ok_or_else(|| format!("not a SHA-256 digest: {text:?}"))
+    }
+}
+
+impl From<Sha256Digest> for String {
+    fn from(digest: Sha256Digest) -> Self {
+        digest.0
+    }
+}
 
 impl Sha256Digest {
     /// Reads 64 hexadecimal digits of either case; anything else is `None`.
@@ -299,6 +313,14 @@ mod tests {
         assert_ne!(content("1").key(&one), content("2").key(&one));
         assert_ne!(content("1").key(&one), content("1").key(&two));
         assert!(content("1").key(&BTreeMap::new()).as_str().ends_with(".absent"));
+    }
+
+    #[test]
+    fn a_saved_digest_is_one() {
+        let digest = Sha256Digest::of(b"x");
+        let saved = serde_json::to_string(&digest).unwrap();
+        assert_eq!(serde_json::from_str::<Sha256Digest>(&saved).unwrap(), digest);
+        assert!(serde_json::from_str::<Sha256Digest>("\"abc\"").is_err());
     }
 
     #[test]

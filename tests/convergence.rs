@@ -152,11 +152,10 @@ fn unharmed(world: &World, before: &World) -> Result<(), String> {
     if let Some(breach) = world.breaches().first() {
         return Err(breach.clone());
     }
-    let now = world.data();
     for (host, (cluster, index)) in before.data() {
-        match now.get(&host) {
-            Some((same, further)) if *same == cluster && *further >= index => {}
-            other => return Err(format!("the data of {host} was {cluster} {index} and is {other:?}")),
+        if !world.keeps(&host, &cluster, index) {
+            let now = world.data().remove(&host);
+            return Err(format!("the data of {host} was {cluster} {index} and is {now:?}"));
         }
     }
     Ok(())

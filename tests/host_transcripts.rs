@@ -59,7 +59,8 @@ async fn a_connection_that_breaks_off_leaves_the_outcome_open() {
     let host = Fake::new("far", vec![shell(&[hear("job j "), say("\nbegin 0\n\nbye\n")])]);
     assert_eq!(job(&host).await.0, Err(HostErrorKind::Disconnected));
     // And a session that ends without bye did not end well, whatever was seen before.
-    let host = Fake::new("far", vec![shell(&[hear("job j "), say("\nbegin 0\n\nend 0 0 yes\n\ndone j\n")])]);
+    let whole = "\nbegin 0\n\nend 0 0 yes\n\nbegin 1\n\nend 1 0 yes\n\ndone j\n";
+    let host = Fake::new("far", vec![shell(&[hear("job j "), say(whole)])]);
     let mut session = open(&host).await;
     session.job(&two_steps(), &Cancel::new(), &mut |_| {}).await.unwrap();
     assert_eq!(session.close().await.unwrap_err().kind, HostErrorKind::Disconnected);
@@ -70,11 +71,61 @@ async fn what_makes_no_sense_is_said_and_not_guessed_at() {
     let host = Fake::new("far", vec![shell(&[hear("job j "), say("\nleased \n"), Act::Hang])]);
     assert_eq!(job(&host).await.0, Err(HostErrorKind::Protocol));
     // Frames of a later version, notes of a program that writes to the wrong place: passed over.
-    let text = "\nnews 1 2\nend\nend 0 zero yes\n\nbegin 0\n\nend 0 0 yes\n\nend 1 0 no\n\ndone j\n";
+    let text =
+        "\nnews 1 2\nend\nend 0 zero yes\n\nbegin 0\n\nend 0 0 yes\n\nbegin 1\n\nend 1 0 no\n\ndone j\n";
     let host = Fake::new("far", vec![shell(&[hear("job j "), say(text), Act::Hang])]);
     let (end, frames) = job(&host).await;
     assert_eq!(end, Ok(()));
-    assert_eq!(frames, [Frame::Begin(0), Frame::End(0, 0, true), Frame::End(1, 0, false), Frame::Done]);
+    let begun = [Frame::Begin(0), Frame::End(0, 0, true), Frame::Begin(1)];
+    assert_eq!(frames, [&begun[..], &[Frame::End(1, 0, false), Frame::Done]].concat());
+}
+
+#[tokio::test]
+async fn a_shell_is_believed_only_what_follows() {
+    for forged in [
+        "\ndone j\n",
+        "\nend 999 1 yes\n",
+        "\nbegin 18446744073709551615\n",
+        "\nbegin 1\n",
+        "\nbegin 0\n\nbegin 1\n",
+        "\nbegin 0\n\nend 1 0 yes\n",
+        "\nbegin 0\n\ndone j\n",
+        "\nbegin 0\n\nend 0 0 yes\n\nend 0 0 yes\n",
+        "\nbegin 0\n\nend 0 0 yes\n\ndone j\n",
+        "\nbegin 0\n\nend 0 1 yes\n\nbegin 1\n",
+        "\nfenced 0\n",
+        "\nstopped 2\n",
+        "\nbegin 0\n\nstopped 1\n",
+    ] {
+        let host = Fake::new("far", vec![shell(&[hear("job j "), say(forged), Act::Hang])]);
+        assert_eq!(job(&host).await.0, Err(HostErrorKind::Protocol), "{forged:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_shell_that_talks_without_end_is_cut_off() {
+    let lines = |line: &str, size: usize| line.repeat(size / line.len());
+    let host =
+        Fake::new("far", vec![shell(&[hear("job j "), say("\nbegin 0\n"), say(&lines("|x\n", 1 << 20))])]);
+    assert_eq!(job(&host).await.0, Err(HostErrorKind::Protocol));
+    // One look of a gigabyte, and one line of a gigabyte: what is heard of either is bounded.
+    for endless in [lines("|word word word word\n", 32 << 20), format!("|{}\n", lines("x", 32 << 20))] {
+        let host = Fake::new(
+            "far",
+            vec![shell(&[hear("gather "), say(&endless), say("\ngathered 0 \n"), Act::Hang])],
+        );
+        let look = open(&host).await.gather("true", Duration::from_secs(5)).await;
+        assert!(match &look {
+            Ok(look) => look.text.len() <= 64 * 1024 + 1,
+            Err(error) => error.kind == HostErrorKind::Protocol && error.message.contains("4 MiB"),
+        });
+    }
+    let host = Fake::new(
+        "far",
+        vec![vec![say(&lines("welcome ", 1 << 20)), say(&lines("welcome\n", 1 << 20)), Act::Hang]],
+    );
+    let error = Session::open(&host, SessionOptions::new("demo", "r1", "")).await.err().unwrap();
+    assert_eq!(error.kind, HostErrorKind::Protocol, "{error}");
 }
 
 #[tokio::test]

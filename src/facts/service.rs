@@ -26,10 +26,16 @@ pub struct EtcdFacts {
     pub health: Observed<Result<(), String>>,
     /// `member list`, serializable, from the own loopback.
     pub members: Observed<Vec<Member>>,
+    /// By peer address of every other member that it lists: whether something answers there.
+    pub answering: BTreeMap<String, bool>,
     /// Active alarms, as `NOSPACE`, from the own loopback.
     pub alarms: Vec<String>,
     /// What the journal says where the unit does not run well, by name: `amnesiac`, `port-taken`, `disk-full`, …
     pub complaints: Vec<String>,
+    /// Whether its environment file holds the token that the manual prints for all its readers.
+    pub manual_token: bool,
+    /// Data that `up` moved out of the way: folders `aside-*` of the data directory.
+    pub aside: Vec<String>,
 }
 
 /// A live etcd process.

@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::task::JoinHandle;
 
+use super::answer::Progress;
 pub use super::answer::{Clock, Holder, JobEnd, Lease, Look};
 use super::boot::{self, Booted, END, Stderr, last_lines};
 use super::cancel::Cancel;
@@ -135,40 +136,33 @@ impl Session {
     ) -> Result<JobEnd, HostError> {
         let text = job_text(script);
         let mut turn = self.send(&format!("job {} {}\n{text}", script.id, text.len())).await?;
-        let mut end = JobEnd::Done;
-        let mut printed = String::new();
+        let mut progress = Progress::new(script);
         let mut limit = GUARD * u32::try_from(script.guards.len()).unwrap_or(1) + GRACE;
+        let mut deadline = Instant::now() + limit;
         loop {
+            let left = deadline.saturating_duration_since(Instant::now());
             let frame = tokio::select! {
-                frame = within(limit, self.hear()) => frame?,
+                frame = tokio::time::timeout(left, self.hear()) => frame.map_err(|_| late(limit))??,
                 () = cancel.cancelled(), if turn.is_some() => {
                     *turn = None;
                     continue;
                 }
             };
+            if !progress.take(&frame) {
+                return Err(self.unexpected(&frame));
+            }
             tell(&frame);
             match frame {
                 Frame::Begin(step) => {
-                    printed.clear();
                     limit = script.steps.get(step).map_or(GRACE, |step| step.limit + GRACE);
+                    deadline = Instant::now() + limit;
                 }
-                Frame::Output(line) => {
-                    printed.push_str(&line);
-                    printed.push('\n');
-                }
-                Frame::End(step, rc, _) => {
+                Frame::End(..) => {
                     limit = GRACE;
-                    if rc != 0 {
-                        end = JobEnd::Failed { step, rc, output: std::mem::take(&mut printed) };
-                    }
+                    deadline = Instant::now() + limit;
                 }
-                Frame::Fenced(guard) => {
-                    let guard = script.guards.get(guard).map_or_else(String::new, |guard| guard.0.clone());
-                    end = JobEnd::Fenced { guard, output: std::mem::take(&mut printed) };
-                }
-                Frame::Stopped(next) => end = JobEnd::Stopped { next },
-                Frame::Done => return Ok(end),
-                other => return Err(self.unexpected(&other)),
+                Frame::Done => return Ok(progress.end),
+                _ => {}
             }
         }
     }
@@ -331,7 +325,9 @@ impl Session {
     }
 
     fn unexpected(&self, frame: &Frame) -> HostError {
-        self.confused(&format!("the shell said {frame:?} out of turn"))
+        // Of what a host says out of turn, its beginning tells enough.
+        let said: String = format!("{frame:?}").chars().take(200).collect();
+        self.confused(&format!("the shell said {said} out of turn"))
     }
 }
 
@@ -375,10 +371,12 @@ async fn within<T>(
     limit: Duration,
     work: impl Future<Output = Result<T, HostError>>,
 ) -> Result<T, HostError> {
-    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
-        let message = format!("no answer within {} s; what runs there may still run", limit.as_secs());
-        Err(HostError::new(HostErrorKind::Disconnected, message))
-    })
+    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| Err(late(limit)))
+}
+
+fn late(limit: Duration) -> HostError {
+    let message = format!("no answer within {} s; what runs there may still run", limit.as_secs());
+    HostError::new(HostErrorKind::Disconnected, message)
 }
 
 fn local(what: &str) -> HostError {

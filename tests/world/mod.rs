@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub mod etcd;
 pub mod events;
 mod look;
 pub mod machines;

@@ -143,9 +143,8 @@ impl Consent for Asking<'_> {
             Risk::Restart => true,
             Risk::Replace => {
                 self.feed.clear();
-                self.console.say(
-                    "what holds data would be replaced or removed: that needs --yes without a terminal\n",
-                );
+                self.console
+                    .say("replacing or removing what holds data needs --yes where nobody can be asked\n");
                 false
             }
         }
@@ -172,7 +171,7 @@ impl Asking<'_> {
         let view = PlanView { cluster, planning, facts, diff: false };
         self.console.say(&view.render(self.console.stderr_canvas()));
         let what = match risk {
-            Risk::Replace => "This replaces or removes what holds data.",
+            Risk::Replace => "This replaces or removes what holds data: what is marked with !.",
             _ => "This restarts or reloads what runs, one host at a time where it matters.",
         };
         self.console.say(&format!("\n{what} Go on? [y/N] "));

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use crate::cli::converge::{Failure, UpOutcome, UpResult};
+use crate::cli::converge::{Failure, UpOutcome, UpResult, losses};
 use crate::cli::exit::Exit;
 use crate::cli::output::findings_view::findings_view;
 use crate::cli::output::text::{Canvas, Tone, all_hosts_are, beside, clean_line, count, names, wrap};
@@ -157,7 +157,15 @@ pub fn outcome_view(site: &Site, outcome: &UpOutcome, took: &str, canvas: &Canva
                 canvas.paint(Tone::Bad, "blocked")
             )
         }
-        UpResult::Declined => format!("{cluster}: not agreed to; {changed}\n"),
+        UpResult::Declined => {
+            let losses = losses(&outcome.planning.plan);
+            let lines: String = losses.iter().map(|line| format!("  {}\n", clean_line(line))).collect();
+            let hint = match losses.is_empty() {
+                true => String::new(),
+                false => format!("hint: where that is right: `kuboard-ha up {} --yes`\n", site.name),
+            };
+            format!("{cluster}: not agreed to; {changed}\n{lines}{hint}")
+        }
         UpResult::Interrupted => {
             let word = canvas.paint(Tone::Warn, "interrupted");
             let line =
@@ -262,7 +270,7 @@ fn next_steps(site: &Site) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::output::sample_plans::{blocked, rolling};
+    use crate::cli::output::sample_plans::{blocked, replacing, rolling};
     use crate::cli::secrets::Secrets;
     use crate::plan::model::Planning;
     use crate::status::sample::{cut, host, manual, well};
@@ -396,6 +404,15 @@ mod tests {
         assert_eq!((&event["exit"], &event["changed"]), (&8.into(), &40.into()));
         assert_eq!(event["failures"].as_array().unwrap().len(), 3);
         assert_eq!(event["hints"], serde_json::json!(["set https_proxy"]));
+    }
+
+    #[test]
+    fn a_refusal_says_what_would_have_been_lost() {
+        insta::assert_snapshot!(shown(&outcome(UpResult::Declined, 0, replacing("etcd2"))), @r#"
+        kuboard: not agreed to; nothing was changed
+          etcd2: remove the member (its disk was replaced)
+        hint: where that is right: `kuboard-ha up inventory.yaml --yes`
+        "#);
     }
 
     #[test]

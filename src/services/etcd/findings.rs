@@ -33,10 +33,10 @@ pub(super) fn report(draft: &mut Draft<'_>, judgement: &Judgement) {
         all.extend(tells.then(|| scene.member(host, state)).flatten());
     }
     if judgement.verdict.has_plan() {
-        all.extend(scene.extras());
         all.extend(scene.alarms());
     }
     all.extend(scene.other_bootstrap());
+    all.extend(scene.set_aside());
     for finding in all {
         draft.find(finding);
     }
@@ -172,27 +172,21 @@ impl Scene<'_> {
         Finding::cluster(severity, "etcd.unreachable", message).hint(hint)
     }
 
-    fn extras(&self) -> Vec<Finding> {
-        self.judgement
-            .extras
-            .iter()
-            .map(|member| {
-                let name = if member.name.is_empty() { "(never started)" } else { &member.name };
-                let message = format!(
-                    "The etcd cluster lists a member that the inventory does not name: {name}, {}, id {}. While it is \
-                     listed, a majority counts it.",
-                    member.peer_urls.join(" "),
-                    member.id
-                );
-                let hint = format!(
-                    "name its host in etcd.hosts; or, if it is gone for good and the others are healthy, remove it: \
-                     etcdctl --endpoints={} member remove {}",
-                    self.endpoint(),
-                    member.id
-                );
-                Finding::cluster(Severity::Blocked, "etcd.member-extra", message).hint(hint)
-            })
-            .collect()
+    fn set_aside(&self) -> Vec<Finding> {
+        let dir = &self.inventory.etcd.data_dir;
+        let aside = |sight: &Sight<'_>| {
+            let names = &sight.etcd?.aside;
+            let paths: Vec<String> = names.iter().map(|name| format!("{dir}/{name}")).collect();
+            let message = format!(
+                "{} keeps what its member had before it was replaced, in {}.",
+                sight.host,
+                paths.join(" and ")
+            );
+            let hint = format!("when nobody needs it any more: rm -r {}", paths.join(" "));
+            let finding = Finding::on(sight.host, Severity::Note, "etcd.set-aside", message).hint(hint);
+            (!names.is_empty()).then_some(finding)
+        };
+        self.sights.iter().filter_map(aside).collect()
     }
 
     fn alarms(&self) -> Vec<Finding> {
@@ -270,13 +264,6 @@ impl Scene<'_> {
     fn endpoint(&self) -> String {
         let best = self.sights.iter().max_by_key(|sight| (sight.is_healthy(), sight.status().is_some()));
         best.map(|sight| client_url(self.inventory, sight.host)).unwrap_or_default()
-    }
-
-    /// The same, but not this one.
-    pub(super) fn survivor(&self, host: &HostName) -> String {
-        let others = self.sights.iter().filter(|sight| sight.host != host);
-        let best = others.max_by_key(|sight| (sight.is_healthy(), sight.status().is_some()));
-        best.map_or_else(|| self.endpoint(), |sight| client_url(self.inventory, sight.host))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{CURRENT, ENV_FILE, HOME, PROGRAMS, UNIT, UNIT_FILE, USER};
+use super::{CURRENT, ENV_FILE, HOME, PROGRAMS, UNIT, UNIT_FILE, USER, peer_url};
 use crate::catalog;
 use crate::facts::look::{FileLook, Looks, Probe};
 use crate::inventory::Inventory;
@@ -11,6 +11,7 @@ use crate::resource::{Arch, HostName};
 
 const LOCAL: &str = include_str!("sh/probe_local.sh");
 const GET: &str = include_str!("sh/probe_get.sh");
+const OTHERS: &str = concat!(include_str!("sh/members.sh"), include_str!("sh/probe_others.sh"));
 const POST: &str = include_str!("sh/probe_post.sh");
 
 /// Without a quorum `/health` blocks for 5 s and two election timeouts: 15 s with the manual's settings. A member
@@ -57,6 +58,14 @@ pub fn look(inventory: &Inventory, host: &HostName, looks: &mut Looks) {
         ask("etcd.peers", GET, &own, etcd.peer_port, "/members", ANSWER_LIMIT),
         ask("etcd.status", POST, &loopback, etcd.client_port, "/v3/maintenance/status", ANSWER_LIMIT),
         ask("etcd.members", POST, &loopback, etcd.client_port, "/v3/cluster/member/list", ANSWER_LIMIT),
+        Probe {
+            procedure: Procedure::new(
+                "etcd.others",
+                OTHERS,
+                [("port", etcd.client_port.to_string()), ("own", peer_url(inventory, host))],
+            ),
+            limit: ANSWER_LIMIT,
+        },
         ask("etcd.health", GET, &loopback, etcd.client_port, "/health", HEALTH_LIMIT),
     ]);
 }

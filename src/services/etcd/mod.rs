@@ -6,11 +6,14 @@ mod converge;
 mod effects;
 mod findings;
 mod fixed;
+mod handmade;
 mod keep;
 mod look;
 mod member_findings;
+mod membership;
 mod read;
 mod release;
+mod repair;
 mod sight;
 #[cfg(test)]
 mod testing;

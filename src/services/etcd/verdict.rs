@@ -89,6 +89,8 @@ pub struct Judgement {
     pub verdict: Verdict,
     /// On each member of the inventory.
     pub members: BTreeMap<HostName, MemberState>,
+    /// The members as the cluster lists them; empty where nobody says.
+    pub listed: Vec<Member>,
     /// Members that the cluster lists and the inventory does not name.
     pub extras: Vec<Member>,
     /// The cluster's id, hexadecimal: the live one, else the recorded one.
@@ -119,6 +121,7 @@ pub fn judge(inventory: &Inventory, facts: &Facts) -> Judgement {
     Judgement {
         verdict,
         members,
+        listed: evidence.listed.unwrap_or_default().to_vec(),
         extras: evidence.extras(),
         cluster_id: evidence.live.first().or(evidence.recorded.first()).map(|id| (*id).to_owned()),
         leader,
