@@ -163,6 +163,7 @@ fn well_host(inventory: &Inventory, name: &HostName) -> HostFacts {
             interface: Some("eth0".into()),
             healthy: Observed::Known(true),
             answers: Observed::Known(true),
+            ..BalancerFacts::default()
         });
     }
     facts

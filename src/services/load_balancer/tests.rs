@@ -119,6 +119,7 @@ pub(crate) fn bare(inventory: &Inventory) -> Facts {
         let seen = BalancerFacts {
             healthy: Observed::Known(false),
             answers: Observed::Known(false),
+            adverts: Observed::Known(Vec::new()),
             ..BalancerFacts::default()
         };
         let facts = HostFacts {
