@@ -7,7 +7,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::cli::output::feed::Renderer;
 use crate::cli::output::plain::{again, progress};
-use crate::cli::output::text::{Canvas, Tone, beside, briefly, clean, clean_line, columns, elapsed};
+use crate::cli::output::text::{Canvas, Tone, briefly, clean_line, columns, elapsed};
 use crate::event::Event;
 use crate::resource::HostName;
 
