@@ -11,6 +11,8 @@ use crate::resource::Content;
 pub struct Looks {
     /// Paths whose file system matters.
     pub paths: BTreeSet<String>,
+    /// Ports to which only certain hosts should be connected.
+    pub ports: BTreeSet<u16>,
     /// Packages whose version matters, by their Debian name.
     pub packages: BTreeSet<String>,
     /// Files.

@@ -39,6 +39,15 @@ look_network() {
 	ss -Hltnp 2>/dev/null | body
 }
 
+# look_callers PORT... : who is connected to it, each once.
+look_callers() {
+	section callers
+	for port in "$@"; do
+		ss -Htn state established "( sport = :$port )" 2>/dev/null | awk -v port="$port" '
+			{ sub(/:[0-9]+$/, "", $4); if (!seen[$4]++) print port, $4 }'
+	done | body
+}
+
 look_state() {
 	section clusters
 	ls /var/lib/kuboard-ha 2>/dev/null | body

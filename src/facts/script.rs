@@ -32,7 +32,9 @@ pub fn script(looks: &Looks) -> String {
     let _ = writeln!(text, "look_firewall() {{\n{FIREWALL}\n}}\nbeside firewall look_firewall");
     text.push_str("look_system\nlook_network\nlook_state\n");
     let files: BTreeSet<String> = looks.files.keys().chain(looks.links.iter()).cloned().collect();
+    let ports: BTreeSet<String> = looks.ports.iter().map(u16::to_string).collect();
     for (function, names) in [
+        ("look_callers", &ports),
         ("look_mounts", &looks.paths),
         ("look_packages", &looks.packages),
         ("look_files", &files),

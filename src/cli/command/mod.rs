@@ -18,12 +18,13 @@ use crate::cli::engine::{self, Cancel};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::files;
-use crate::cli::hosts::{Hosts, Means, Patience};
+use crate::cli::hosts::{Hosts, Look, Means};
 use crate::cli::output::console::Console;
 use crate::cli::signals;
 use crate::cli::site::Site;
 use crate::facts::Facts;
 use crate::facts::model::HostState;
+use crate::host::fleet::Patience;
 use crate::plan::model::Planning;
 
 /// What to do.
@@ -73,7 +74,7 @@ struct Looked {
 async fn look(
     site: Site,
     saved: &SavedFacts,
-    patience: Option<Patience>,
+    haste: Option<(Patience, Look)>,
     global: &Global,
     console: &Console,
 ) -> Result<Looked, CliError> {
@@ -89,7 +90,8 @@ async fn look(
     let means = Means {
         parallel: global.parallel.get(),
         without: Vec::new(),
-        patience,
+        patience: haste.map(|(patience, _)| patience).unwrap_or_default(),
+        look: haste.map(|(_, look)| look),
         cancel: cancel.clone(),
         events: feed.clone(),
     };

@@ -119,6 +119,7 @@ pub(crate) fn bare(inventory: &Inventory) -> Facts {
         let seen = BalancerFacts {
             healthy: Observed::Known(false),
             answers: Observed::Known(false),
+            adverts: Observed::Known(Vec::new()),
             ..BalancerFacts::default()
         };
         let facts = HostFacts {
@@ -437,7 +438,7 @@ fn an_address_that_is_somebody_elses_blocks() {
     assert_eq!(
         change(&|facts| {
             balancer_mut(facts, "lb-2").answers = Observed::Known(true);
-            facts.hosts.insert(name("lb-1"), HostState::Unreachable { why: "timed out".to_owned() });
+            facts.hosts.insert(name("lb-1"), HostState::unreachable("timed out"));
         }),
         Vec::<String>::new()
     );
