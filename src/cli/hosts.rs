@@ -10,8 +10,9 @@ use futures::future::BoxFuture;
 use futures::{StreamExt as _, stream};
 use tokio::sync::Semaphore;
 
-use crate::apply::{self, ArtifactSource, Cause, FailedStep, LeaseError, lease};
+use crate::apply::{self, ArtifactSource, FailedStep, FailureKind, LeaseError, lease};
 use crate::artifact::{self, Cache, Limits};
+use crate::catalog;
 use crate::cli::converge::{Applied, End, Failure, World};
 use crate::cli::engine::planning;
 use crate::cli::error::CliError;
@@ -228,7 +229,7 @@ impl World for Hosts<'_> {
             &mut self.sessions,
             &apply::Means {
                 fleet: &self.fleet,
-                transfer: self.site.inventory.transfer,
+                inventory: &self.site.inventory,
                 artifacts: &archives,
                 secrets: &self.site.secrets.supplied,
                 uploads: &Semaphore::new(UPLOADS),
@@ -270,8 +271,8 @@ fn applied(outcome: apply::Outcome) -> Applied {
 
 fn failure(failed: FailedStep) -> Failure {
     let mut evidence = failed.evidence;
-    let lost = match &failed.cause {
-        Cause::Artifact(Some(error)) => Some(error),
+    let lost = match &failed.kind {
+        FailureKind::Artifact(Some(error)) => Some(error),
         _ => None,
     };
     if let Some(error) = lost {
@@ -284,7 +285,10 @@ fn failure(failed: FailedStep) -> Failure {
         step: failed.title,
         error: failed.error,
         evidence,
-        hint: lost.map(artifact::Error::hint),
+        hint: lost
+            .map(artifact::Error::hint)
+            .or_else(|| failed.cause.as_ref().map(|cause| cause.hint.clone())),
+        cause: failed.cause,
         download: lost.is_some(),
     }
 }
@@ -302,11 +306,16 @@ impl ArtifactSource for Archives {
     ) -> BoxFuture<'a, Result<PathBuf, artifact::Error>> {
         Box::pin(async move {
             let path = artifact::fetch(artifact, &self.cache, sink).await?;
-            let archive = path.clone();
-            match tokio::task::spawn_blocking(move || artifact::inspect(&archive, Limits::default())).await {
-                Ok(listing) => listing.map(|_| path),
-                Err(_) => Ok(path),
-            }
+            let (archive, is_image) = (path.clone(), artifact.product == catalog::IMAGE);
+            let looked = tokio::task::spawn_blocking(move || match is_image {
+                true => artifact::image_names(&archive).map(|_| ()),
+                false => artifact::inspect(&archive, Limits::default()).map(|_| ()),
+            });
+            let broken = |_| {
+                let problem = artifact::Problem::Corrupt { why: "nobody can look into it".to_owned() };
+                Err(artifact::Error::Archive { path: path.clone(), problem })
+            };
+            looked.await.unwrap_or_else(broken).map(|()| path)
         })
     }
 }
@@ -331,7 +340,7 @@ mod tests {
 
     #[test]
     fn a_failed_download_hides_no_other_failure() {
-        let failed = |host: &str, cause| FailedStep {
+        let failed = |host: &str, kind| FailedStep {
             host: HostName::new(host),
             job: JobId::new("job", &HostName::new(host)),
             step: 0,
@@ -339,7 +348,8 @@ mod tests {
             title: "bring etcd".into(),
             error: "no".into(),
             evidence: Vec::new(),
-            cause,
+            cause: None,
+            kind,
         };
         let lost = artifact::Error::Fetch {
             what: "etcd".into(),
@@ -347,8 +357,8 @@ mod tests {
             failure: artifact::Failure::NotFound,
             kept: 0,
         };
-        let causes = [Cause::Artifact(Some(lost)), Cause::TimedOut];
-        let failed = ["a", "b"].into_iter().zip(causes).map(|(host, cause)| failed(host, cause)).collect();
+        let kinds = [FailureKind::Artifact(Some(lost)), FailureKind::TimedOut];
+        let failed = ["a", "b"].into_iter().zip(kinds).map(|(host, kind)| failed(host, kind)).collect();
         let applied = applied(apply::Outcome { changed: 7, failed, ..apply::Outcome::default() });
         assert_eq!((applied.changed, applied.end, applied.failures.len()), (7, End::Failed, 2));
         assert!(applied.failures[0].download && applied.failures[0].hint.is_some());

@@ -5,6 +5,9 @@ mod plan;
 mod status;
 mod up;
 
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -14,6 +17,7 @@ use crate::cli::converge::World as _;
 use crate::cli::engine::{self, Cancel};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
+use crate::cli::files;
 use crate::cli::hosts::{Hosts, Look, Means};
 use crate::cli::output::console::Console;
 use crate::cli::signals;
@@ -120,15 +124,20 @@ fn standing(looked: &Looked) -> Exit {
     ])
 }
 
+/// Of a hundred hosts, each with all that one look may print.
+const LARGEST_FACTS: usize = 400 << 20;
+
 fn load_facts(path: &Path) -> Result<Facts, CliError> {
     let failed = || CliError::new(Exit::Usage, format!("the facts in {} cannot be read", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|error| failed().because(&error))?;
-    serde_json::from_str(&text).map_err(|error| failed().because(&error))
+    let bytes = files::read(path, LARGEST_FACTS).map_err(|error| failed().because(&error))?;
+    serde_json::from_slice(&bytes).map_err(|error| failed().because(&error))
 }
 
 fn save_facts(path: &Path, facts: &Facts) -> Result<(), CliError> {
     let failed =
         || CliError::new(Exit::Unexpected, format!("the facts cannot be saved in {}", path.display()));
     let text = serde_json::to_string_pretty(facts).map_err(|error| failed().because(&error))?;
-    std::fs::write(path, text).map_err(|error| failed().because(&error))
+    let open = || OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+    let write = |mut file: File| file.write_all(text.as_bytes());
+    open().and_then(write).map_err(|error| failed().because(&error))
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::cli::output::text::{beside, clean, clean_line, elapsed};
+use crate::cli::output::text::{briefly, clean, clean_line, elapsed};
 use crate::event::Event;
 use crate::resource::HostName;
 
@@ -122,11 +122,11 @@ impl super::feed::Renderer for Plain {
                 let how = if *changed { "" } else { ", was so already" };
                 self.on(host, &format!("{title} ({}{how})", elapsed(*took)));
             }
-            Event::StepFailed { job, step, host, error, evidence } => {
+            Event::StepFailed { job, step, host, error, evidence, cause } => {
                 let title = self.title(job, *step);
                 self.on(host, &format!("FAILED: {title}: {error}"));
-                for line in beside(error, evidence) {
-                    self.on(host, &format!("  | {}", clean(line)));
+                for line in briefly(error, evidence, cause.as_deref()) {
+                    self.on(host, &format!("  | {}", clean(&line)));
                 }
             }
             Event::JobFinished { job, host } if verbose > 1 => self.on(host, &format!("ends {job}")),
@@ -206,6 +206,7 @@ mod tests {
                 host: etcd1,
                 error: "exit 1".into(),
                 evidence: vec!["bind: address\x1b[2J already in use".into()],
+                cause: None,
             },
             Event::HostUnreachable {
                 host: q,

@@ -7,7 +7,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::cli::output::feed::Renderer;
 use crate::cli::output::plain::{again, progress};
-use crate::cli::output::text::{Canvas, Tone, beside, clean, clean_line, columns, elapsed};
+use crate::cli::output::text::{Canvas, Tone, briefly, clean_line, columns, elapsed};
 use crate::event::Event;
 use crate::resource::HostName;
 
@@ -247,15 +247,12 @@ impl Renderer for Live {
                     self.above(Tone::Good, "✓", host.as_str(), &format!("{title}  {took}"));
                 }
             }
-            Event::StepFailed { job, step, host, error, evidence } => {
+            Event::StepFailed { job, step, host, error, evidence, cause } => {
                 let title = self.title(job, *step);
                 let text = clean_line(&format!("{title}: {error}"));
                 self.above(Tone::Bad, "✗", host.as_str(), &text);
-                for line in beside(error, evidence)
-                    .iter()
-                    .flat_map(|line| clean(line).lines().map(str::to_owned).collect::<Vec<_>>())
-                {
-                    self.above(Tone::Dim, "│", "", &line);
+                for line in briefly(error, evidence, cause.as_deref()) {
+                    self.above(Tone::Dim, "│", "", &clean_line(&line));
                 }
                 self.idle(host, "failed");
             }
