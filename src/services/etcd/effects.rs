@@ -28,6 +28,7 @@ pub fn effects(step: &Step, host: &HostName, inventory: &Inventory, facts: &mut 
         Action::SetAside { path } if *path == inventory.etcd.data_dir => {
             if let Some(etcd) = facts.host_mut(host).and_then(|seen| seen.etcd.as_mut()) {
                 etcd.wal = false;
+                etcd.data = None;
                 etcd.entries.clear();
             }
         }
