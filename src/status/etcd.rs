@@ -75,7 +75,7 @@ pub struct MemberStatus {
 pub fn etcd_status(inventory: &Inventory, facts: &Facts) -> EtcdStatus {
     let judgement = judge(inventory, facts);
     let mut members: Vec<MemberStatus> =
-        judgement.members.keys().map(|host| member(host, facts, &judgement)).collect();
+        judgement.members.keys().map(|host| member(inventory, facts, host, &judgement)).collect();
     members.sort_by_key(|member| {
         inventory.etcd.hosts.iter().position(|host| Some(host) == member.host.as_ref())
     });
@@ -99,8 +99,8 @@ pub fn etcd_status(inventory: &Inventory, facts: &Facts) -> EtcdStatus {
     }
 }
 
-fn member(host: &HostName, facts: &Facts, judgement: &Judgement) -> MemberStatus {
-    let entry = judgement.entries.get(host);
+fn member(inventory: &Inventory, facts: &Facts, host: &HostName, judgement: &Judgement) -> MemberStatus {
+    let entry = judgement.entry(inventory, host);
     let mut row = MemberStatus {
         name: host.to_string(),
         host: Some(host.clone()),

@@ -15,7 +15,7 @@ impl World {
         facts.hosts.retain(|host, _| self.inventory.hosts.contains_key(host));
         for (host, state) in &mut facts.hosts {
             if let Some(why) = self.off.get(host) {
-                *state = HostState::Unreachable { why: why.clone() };
+                *state = HostState::unreachable(why.clone());
                 continue;
             }
             let HostState::Reached(seen) = state else { continue };

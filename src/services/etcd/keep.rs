@@ -178,11 +178,7 @@ pub(super) fn healthy_guard(draft: &Draft<'_>, hosts: &[HostName]) -> Procedure 
 }
 
 /// How a live process differs from what is wanted.
-pub(super) fn changes(
-    seen: &RunningEtcd,
-    executable: &str,
-    wanted: &BTreeMap<String, String>,
-) -> Vec<String> {
+fn changes(seen: &RunningEtcd, executable: &str, wanted: &BTreeMap<String, String>) -> Vec<String> {
     let mut changes = Vec::new();
     if seen.executable != executable {
         let version = |path: &str| path.strip_suffix("/etcd").and_then(version_of).map(str::to_owned);

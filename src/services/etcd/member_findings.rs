@@ -64,6 +64,9 @@ impl Scene<'_> {
         }
         if let Some(Some(process)) = etcd.running.known() {
             seen.push(format!("a process of {}", process.executable));
+            if let Some(state) = process.environment.get("ETCD_INITIAL_CLUSTER_STATE") {
+                seen.push(format!("ETCD_INITIAL_CLUSTER_STATE={state}"));
+            }
         }
         if let Some(recorded) = sight.recorded_cluster() {
             seen.push(format!("cluster {recorded} on record"));

@@ -94,8 +94,6 @@ pub struct Judgement {
     pub members: BTreeMap<HostName, MemberState>,
     /// The members as the cluster lists them; empty where nobody says.
     pub listed: Vec<Member>,
-    /// What the cluster lists for them.
-    pub entries: BTreeMap<HostName, Member>,
     /// Members that the cluster lists and the inventory does not name.
     pub extras: Vec<Member>,
     /// Whether a quorum holds; `None` where nothing that was seen speaks for or against it.
@@ -109,6 +107,12 @@ pub struct Judgement {
 }
 
 impl Judgement {
+    /// What the cluster lists for a host of the inventory.
+    pub fn entry(&self, inventory: &Inventory, host: &HostName) -> Option<&Member> {
+        let url = peer_url(inventory, host);
+        self.listed.iter().find(|member| member.peer_urls.contains(&url))
+    }
+
     /// The hosts whose members are in a state.
     pub fn hosts(&self, wanted: impl Fn(&MemberState) -> bool) -> Vec<HostName> {
         self.members.iter().filter(|(_, state)| wanted(state)).map(|(host, _)| host.clone()).collect()
@@ -129,7 +133,6 @@ pub fn judge(inventory: &Inventory, facts: &Facts) -> Judgement {
         verdict,
         members,
         listed: evidence.listed.unwrap_or_default().to_vec(),
-        entries: evidence.entries(),
         extras: evidence.extras(),
         quorum: if evidence.has_quorum() { Some(true) } else { evidence.lacks_quorum().then_some(false) },
         cluster_id: evidence.live.first().or(evidence.recorded.first()).map(|id| (*id).to_owned()),
@@ -276,7 +279,7 @@ impl<'a> Evidence<'a> {
     fn member(&self, sight: &Sight<'_>, verdict: Verdict, facts: &Facts) -> MemberState {
         if sight.reached.is_none() {
             let why = match facts.hosts.get(sight.host) {
-                Some(HostState::Unreachable { why }) => why.clone(),
+                Some(HostState::Unreachable { why, .. }) => why.clone(),
                 _ => "not looked at".to_owned(),
             };
             return MemberState::Unreachable { why };
@@ -350,11 +353,6 @@ impl<'a> Evidence<'a> {
     fn entry(&self, host: &HostName) -> Option<&'a Member> {
         let url = peer_url(self.inventory, host);
         self.listed?.iter().find(|member| member.peer_urls.contains(&url))
-    }
-
-    fn entries(&self) -> BTreeMap<HostName, Member> {
-        let entry = |sight: &Sight<'_>| Some((sight.host.clone(), self.entry(sight.host)?.clone()));
-        self.sights.iter().filter_map(entry).collect()
     }
 
     fn extras(&self) -> Vec<Member> {

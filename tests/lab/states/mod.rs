@@ -4,10 +4,13 @@
 mod finding;
 mod footprint;
 mod foreign;
+mod machine;
 mod member;
 mod mount;
+mod quorum;
 
 use std::fmt::Write as _;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -30,6 +33,9 @@ const DISK: &str = "/srv/disk /var/lib/etcd none bind 0 0";
 /// How long an election takes at most.
 const ELECTED: Duration = Duration::from_secs(30);
 
+/// Every write that was acknowledged so far.
+static KEPT: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
 #[test]
 fn states_of_etcd() {
     let lab = Lab::boot("test-states", "10.99.31", Image::Full, "three", |text| small(&text));
@@ -42,6 +48,16 @@ fn states_of_etcd() {
     course.step("two of three members are stopped", member::two_stopped);
     course.step("a data directory was copied from another cluster", foreign::copied);
     course.step("a wrong `new` formed a second cluster on one host", foreign::second);
+    course.step("a member was wiped and booted before `up`, and forgot what it promised", member::amnesiac);
+    course.step("a member was wiped", member::wiped);
+    course.step("the leader was wiped", member::leader_wiped);
+    course.step("a member was added by hand and never started", member::added);
+    course.step("a learner was started by hand and never promoted", member::learner);
+    course.step("the rest is put in order while a machine is away", machine::left_out);
+    course.step("a dead machine is replaced by another", machine::replaced);
+    course.step("and back again, both alive", machine::back);
+    course.step("two of three members lost their data", quorum::lost);
+    course.step("nothing that was ever acknowledged is lost", nothing_lost);
     course.end();
 }
 
@@ -68,6 +84,14 @@ fn disks(lab: &Lab) {
     lab.exec_all(lab.hosts.keys(), &script);
 }
 
+/// Every write of the whole course.
+fn nothing_lost(lab: &Lab) {
+    let kept = KEPT.lock().unwrap();
+    let lost = etcd(lab).missing("/kuboard-ha-lab/", &kept);
+    assert!(lost.is_empty(), "{} of {} acknowledged writes are lost: {lost:?}", lost.len(), kept.len());
+    eprintln!("  {} acknowledged writes, all there", kept.len());
+}
+
 /// The members, as this machine asks them.
 fn etcd(lab: &Lab) -> Etcd {
     lab.etcd(&MEMBERS)
@@ -84,7 +108,7 @@ fn converges(lab: &Lab, flags: &[&str], writer: Writer) {
     let mut arguments = vec!["up", "-o", "plain"];
     arguments.extend(flags);
     lab.run(&arguments).exits(0);
-    writer.finish();
+    KEPT.lock().unwrap().extend(writer.finish().acknowledged);
     healthy(lab);
     same_data(lab);
 }

@@ -30,10 +30,8 @@ $(systemctl show -p LoadState,ActiveState,SubState,MainPID,InvocationID etcd.ser
 UNIT
 if [ "${pid:-0}" != 0 ] && exe=$(readlink "/proc/$pid/exe"); then
 	printf 'exe %s\n' "$exe"
-	# The token is a secret, but for the one that Kuboard's manual prints.
 	tr '\0' '\n' <"/proc/$pid/environ" 2>/dev/null |
-		sed -n -e 's/^ETCD_INITIAL_CLUSTER_TOKEN=kuboard_etcd_cluster_token$/env &/p;t' \
-			-e 's/^\(ETCD_INITIAL_CLUSTER_TOKEN=\).*/env \1***/p;t' -e 's/^ETCD_[A-Z0-9_]*=/env &/p'
+		sed -n -e 's/^\(ETCD_INITIAL_CLUSTER_TOKEN=\).*/env \1***/p;t' -e 's/^ETCD_[A-Z0-9_]*=/env &/p'
 fi
 # The journal of the last run is asked where the process cannot stay up: it says why. Not where it was stopped: what it
 # complained of then may be mended.
