@@ -1,6 +1,7 @@
 //! What the services looked at on a host. Their meaning belongs to `services`.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -121,6 +122,8 @@ pub struct QuestdbFacts {
     pub has_data: bool,
     /// Owner of the data directory's database, `user:group`.
     pub data_owner: Option<String>,
+    /// The format that the database was last brought to, `426` or, from QuestDB 7 on, `426.427`.
+    pub format: Option<String>,
     /// Java's major version, where the distribution's is used.
     pub java: Option<u32>,
 }
@@ -151,6 +154,21 @@ pub struct BalancerFacts {
     pub healthy: Observed<bool>,
     /// Whether the floating address answers on its port from here.
     pub answers: Observed<bool>,
+    /// What other Keepalived said while this host listened for a moment; not where ours is set up already.
+    pub adverts: Observed<Vec<Advert>>,
+    /// Peers that our Keepalived on this host knows and the inventory does not, and whether they answer.
+    pub peers: BTreeMap<IpAddr, bool>,
     /// The hardware address of the machine that answers for the floating address, where it is another one.
     pub neighbour: Option<String>,
+}
+
+/// A VRRP advert: who speaks as which virtual router, and for which addresses.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Advert {
+    /// The speaker.
+    pub from: IpAddr,
+    /// 1 to 255.
+    pub router_id: u8,
+    /// What it holds.
+    pub addresses: Vec<IpAddr>,
 }

@@ -64,7 +64,7 @@ pub fn well(inventory: &Inventory) -> Facts {
 pub fn cut(facts: &mut Facts, hosts: &[&str]) {
     for name in hosts {
         let why = "connect to port 22: No route to host".to_owned();
-        facts.hosts.insert(host(name), HostState::Unreachable { why });
+        facts.hosts.insert(host(name), HostState::unreachable(why));
     }
 }
 
@@ -163,6 +163,7 @@ fn well_host(inventory: &Inventory, name: &HostName) -> HostFacts {
             interface: Some("eth0".into()),
             healthy: Observed::Known(true),
             answers: Observed::Known(true),
+            ..BalancerFacts::default()
         });
     }
     facts

@@ -114,7 +114,7 @@ fn hosts_that_refuse_the_login_are_unknown_not_down() {
     let inventory = single();
     let mut facts = well(&inventory);
     let why = "Permission denied (publickey)".to_owned();
-    facts.hosts.insert(host("box"), HostState::Unreachable { why });
+    facts.hosts.insert(host("box"), HostState::Unreachable { why, answered: true, hint: None });
     assert_eq!(judged(&inventory, &facts).verdict, Verdict::Unknown);
 }
 

@@ -12,9 +12,10 @@ impl World {
     /// What a look would find now.
     pub fn look(&self) -> Facts {
         let mut facts = self.ground.clone();
+        facts.hosts.retain(|host, _| self.inventory.hosts.contains_key(host));
         for (host, state) in &mut facts.hosts {
             if let Some(why) = self.off.get(host) {
-                *state = HostState::Unreachable { why: why.clone() };
+                *state = HostState::unreachable(why.clone());
                 continue;
             }
             let HostState::Reached(seen) = state else { continue };

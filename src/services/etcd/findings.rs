@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::causes;
 use super::client_url;
 use super::config;
 use super::sight::Sight;
@@ -215,27 +216,8 @@ impl Scene<'_> {
         kinds.dedup();
         let end = self.endpoint();
         let finding = |kind: &str| {
-            let (message, hint) = if kind == "NOSPACE" {
-                (
-                    "etcd's database is full (alarm NOSPACE): it refuses every write, Kuboard's sessions included."
-                        .to_owned(),
-                    format!(
-                        "make room: rev=$(etcdctl --endpoints={end} endpoint status -w json | grep -o \
-                         '\"revision\":[0-9]*' | cut -d: -f2); etcdctl --endpoints={end} compact $rev; etcdctl \
-                         --endpoints={end} defrag --cluster; etcdctl --endpoints={end} alarm disarm. Then, \
-                         where it needs more for good: ETCD_QUOTA_BACKEND_BYTES in etcd.settings"
-                    ),
-                )
-            } else {
-                (
-                    format!("etcd raised the alarm {kind}: the members' data differ, and it serves no more."),
-                    format!(
-                        "see which member differs: etcdctl --endpoints={end} alarm list; etcdctl --endpoints={end} \
-                         endpoint hashkv --cluster -w table"
-                    ),
-                )
-            };
-            Finding::cluster(Severity::Blocked, "etcd.alarm", message).hint(hint)
+            let cause = if kind == "NOSPACE" { causes::no_space(&end) } else { causes::corrupt(kind, &end) };
+            Finding::of(None, Severity::Blocked, cause)
         };
         kinds.into_iter().map(finding).collect()
     }

@@ -36,8 +36,8 @@ pub fn look(inventory: &Inventory, host: &HostName, looks: &mut Looks) {
             looks.installs.insert(super::release::directory(&artifact));
         }
     }
-    let masked = vec!["ETCD_INITIAL_CLUSTER_TOKEN".to_owned()];
-    looks.files.insert(ENV_FILE.to_owned(), FileLook { masked });
+    let token = "ETCD_INITIAL_CLUSTER_TOKEN".to_owned();
+    looks.files.insert(ENV_FILE.to_owned(), FileLook::Masked(vec![token]));
     looks.files.insert(UNIT_FILE.to_owned(), FileLook::default());
     looks.units.insert(UNIT.to_owned(), vec![ENV_FILE.to_owned(), UNIT_FILE.to_owned()]);
 

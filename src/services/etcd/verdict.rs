@@ -279,7 +279,7 @@ impl<'a> Evidence<'a> {
     fn member(&self, sight: &Sight<'_>, verdict: Verdict, facts: &Facts) -> MemberState {
         if sight.reached.is_none() {
             let why = match facts.hosts.get(sight.host) {
-                Some(HostState::Unreachable { why }) => why.clone(),
+                Some(HostState::Unreachable { why, .. }) => why.clone(),
                 _ => "not looked at".to_owned(),
             };
             return MemberState::Unreachable { why };
