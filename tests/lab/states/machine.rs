@@ -39,7 +39,7 @@ pub fn replaced(lab: &Lab) {
     // It was only thought to be dead: what it holds is of a member that is no more. It does no harm.
     lab.hosts_do("start", &["node-3"]);
     lab.hosts_do("wait", &["node-3"]);
-    super::healthy(lab);
+    super::well(lab);
 }
 
 /// And back again, with the old data on the machine that comes, while the one that goes is alive.
