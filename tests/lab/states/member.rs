@@ -118,7 +118,8 @@ fn by_hand(lab: &Lab, flags: &str) {
 #[track_caller]
 fn id(lab: &Lab, host: &str) -> String {
     let url = format!("http://{}:2380", lab.address(host));
-    let list = lab.exec("node-1", "etcdctl member list");
+    // It is a quorum that answers: it may have to elect a leader first.
+    let list = until(ELECTED, "the members are listed", || lab.try_exec("node-1", "etcdctl member list"));
     let line = list.lines().find(|line| line.contains(&url)).unwrap_or_else(|| panic!("no {host} in {list}"));
     line.split(',').next().unwrap().to_owned()
 }
