@@ -27,6 +27,7 @@ mod processes;
 mod seed;
 mod six;
 mod stands;
+mod strangers;
 mod three;
 mod tool;
 mod writer;

@@ -104,7 +104,8 @@ fn taken(facts: &Facts, balancer: &LoadBalancer) -> Option<Finding> {
          machines would fight over it."
     );
     let hint = format!(
-        "choose a free load_balancer.address, or find that machine from {host}: ip neigh show to {address}"
+        "choose a free load_balancer.address, or find that machine from {host}: ip neigh show to {address} ; once it is \
+         free, the balancers forget at once with:\n  ip neigh flush to {address}"
     );
     Some(Finding::cluster(Severity::Blocked, "vip.taken", message).hint(hint))
 }
