@@ -128,6 +128,20 @@ look_text() {
 	sed "${mask#;}" "$path" | body
 }
 
+# look_clear_text PATH NAME... : the text of a file with secrets in it that we wrote: the values of NAME= and comments. One
+# that is kept as a secret here was one when the file was written, whatever the inventory says now.
+look_clear_text() {
+	path=$1
+	shift
+	[ -n "$(recorded "file $path")" ] && [ -f "$path" ] && [ ! -L "$path" ] && [ "$(stat -c %s "$path")" -le 65536 ] || return 0
+	section "text $path"
+	clear='/^#/b;/^$/b'
+	for name in "$@"; do
+		[ -e "$STATE/secrets/env.$name" ] || clear="$clear;/^$name=/b"
+	done
+	printf '%s\n' "$clear" 's/=.*/=***/;t' 's/.*/***/' | tr ';' '\n' | sed -f - "$path" | body
+}
+
 look_links() {
 	section links
 	for path in "$@"; do

@@ -75,9 +75,22 @@ pub enum HostState {
     Reached(Box<HostFacts>),
     /// It did not.
     Unreachable {
-        /// Why, as ssh said.
+        /// What failed and why.
         why: String,
+        /// Whether something answered, or the trouble is on the way: then it may well run.
+        #[serde(default)]
+        answered: bool,
+        /// What to do about it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hint: Option<String>,
     },
+}
+
+impl HostState {
+    /// Nothing answered, for that reason.
+    pub fn unreachable(why: impl Into<String>) -> Self {
+        Self::Unreachable { why: why.into(), answered: false, hint: None }
+    }
 }
 
 /// What was seen on one host.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use crate::facts::look::Looks;
+use crate::facts::look::{FileLook, Looks};
 use crate::plan::script::{procedure, quote};
 
 const FUNCTIONS: &str = include_str!("look.sh");
@@ -50,9 +50,13 @@ pub fn script(looks: &Looks) -> String {
         }
     }
     for (path, look) in &looks.files {
-        if !look.masked.iter().any(|name| name == "*") {
-            let _ = writeln!(text, "look_text {}{}", quote(path), words(&look.masked));
-        }
+        let (function, names) = match look {
+            FileLook::Shown => ("look_text", &[][..]),
+            FileLook::Masked(names) => ("look_text", names.as_slice()),
+            FileLook::Only(names) => ("look_clear_text", names.as_slice()),
+            FileLook::Hidden => continue,
+        };
+        let _ = writeln!(text, "{function} {}{}", quote(path), words(names));
     }
     text.push_str("together\n");
     text

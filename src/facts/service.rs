@@ -14,6 +14,8 @@ use crate::resource::HostName;
 pub struct EtcdFacts {
     /// Whether `DATA_DIR/member/wal` holds a `*.wal`; counts only where `running` is known (one probe tells both).
     pub wal: bool,
+    /// Whose data that is, as the log itself says.
+    pub data: Option<DataIds>,
     /// Entries of the data directory other than ours (`aside-*`, `lost+found`): `member`, `proxy`, …
     pub entries: Vec<String>,
     /// The environment of the live process: its `ETCD_*` variables; `Known(None)` where none runs.
@@ -36,6 +38,16 @@ pub struct EtcdFacts {
     pub manual_token: bool,
     /// Data that `up` moved out of the way: folders `aside-*` of the data directory.
     pub aside: Vec<String>,
+}
+
+/// What the head of a write-ahead log says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DataIds {
+    /// Hexadecimal.
+    pub cluster_id: String,
+    /// Hexadecimal.
+    pub member_id: String,
 }
 
 /// A live etcd process.

@@ -93,7 +93,9 @@ fn built(lab: &Lab) {
     do_as_told("questdb", "questdb.foreign-data", "questdb");
     lab.exec("stranger", "ip addr del 10.99.33.20/24 dev eth0");
     let forget = &commands(&check, "vip.taken", None)[0];
-    BALANCERS.map(|host| lab.exec(host, forget));
+    for host in BALANCERS {
+        lab.exec(host, forget);
+    }
     lab.up().says("stands");
     healthy(lab);
     lab.exec("questdb", "test -f /var/lib/questdb/aside-old/db/_upgrade.d");

@@ -9,7 +9,7 @@ use crate::plan::model::{Finding, Severity};
 use crate::resource::HostName;
 
 use super::files::KEEPALIVED_CONF;
-use super::{KEEPALIVED, adverts, departed, place};
+use super::{KEEPALIVED, adverts, causes, departed, place};
 
 /// The balancer hosts that hold the address, in the file's order.
 pub(super) fn holders(facts: &Facts, balancer: &LoadBalancer) -> Vec<HostName> {
@@ -98,16 +98,8 @@ fn taken(facts: &Facts, balancer: &LoadBalancer) -> Option<Finding> {
             _ => None,
         }
     })?;
-    let address = balancer.address;
-    let message = format!(
-        "{address} is meant to be the floating address, but {evidence} already answers there, seen from {host}; two \
-         machines would fight over it."
-    );
-    let hint = format!(
-        "choose a free load_balancer.address, or find that machine from {host}: ip neigh show to {address} ; once it is \
-         free, the balancers forget at once with:\n  ip neigh flush to {address}"
-    );
-    Some(Finding::cluster(Severity::Blocked, "vip.taken", message).hint(hint))
+    let cause = causes::taken(balancer.address, &evidence, host.as_str());
+    Some(Finding::of(None, Severity::Blocked, cause))
 }
 
 /// More than one holder: adverts do not pass between them.

@@ -27,7 +27,7 @@ pub fn look(inventory: &Inventory, host: &HostName, looks: &mut Looks) {
         looks.files.insert(path.to_owned(), FileLook::default());
     }
     // The certificate's file holds its key: its text never leaves the host.
-    looks.files.insert(CERTIFICATE.to_owned(), FileLook { masked: vec!["*".to_owned()] });
+    looks.files.insert(CERTIFICATE.to_owned(), FileLook::Hidden);
     looks.directories.insert(SCRIPT_DIRECTORY.to_owned());
     looks.sysctls.insert(files::nonlocal_bind(balancer.address).to_owned());
     let wanted = Wanted { inventory, balancer };

@@ -3,6 +3,7 @@
 
 mod address;
 mod adverts;
+mod causes;
 mod departed;
 mod external;
 mod files;
@@ -18,6 +19,7 @@ use crate::plan::draft::Draft;
 use crate::plan::model::{Action, Finding, Severity, Step, UnitChange};
 use crate::resource::HostName;
 
+pub use causes::{cause, scene};
 pub use external::external_configuration;
 pub use look::{look, read};
 
