@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::course::Course;
 use crate::lab::{Image, Lab};
 use crate::poll::until;
-use crate::stands::{healthy, holders};
+use crate::stands::{BOOT, healthy, holders, is_healthy};
 
 const NETWORK: &str = "10.99.33";
 const BALANCERS: [&str; 2] = ["lb-1", "lb-2"];
@@ -157,7 +157,7 @@ fn audit_log_replaced(lab: &Lab) {
     asked.says("--yes");
     lab.exec("questdb", "test ! -e /var/lib/questdb");
     lab.run(&["up", "-o", "plain", "--yes"]).exits(0);
-    healthy(lab);
+    lab.until_status(BOOT, "healthy with an empty audit log", is_healthy);
 }
 
 /// What stands on each host: every file with its size and the time of its last change. What a system does by itself is
