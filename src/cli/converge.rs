@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::cli::error::CliError;
+use crate::event::Cause;
 use crate::facts::Facts;
 use crate::plan::model::{Plan, Planning, Risk};
 use crate::plan::title::step_title;
@@ -73,6 +74,8 @@ pub struct Failure {
     pub error: String,
     /// The lines that matter.
     pub evidence: Vec<String>,
+    /// Why, where it is recognised by name.
+    pub cause: Option<Cause>,
     /// What helps against it, where that is known.
     pub hint: Option<String>,
     /// Whether a download, or the verification of one, failed.

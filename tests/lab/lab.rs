@@ -299,6 +299,15 @@ impl Lab {
         })
     }
 
+    /// What `lab collect` gathers for a bug report, all files in one text.
+    #[track_caller]
+    pub fn collect(&self, folder: &str) -> String {
+        let folder = self.file(folder);
+        self.must(&["collect", &folder.to_string_lossy()]);
+        let files = std::fs::read_dir(&folder).unwrap();
+        files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect()
+    }
+
     /// What the hosts have to say about a failure: failed units and the last lines of their journals.
     pub fn evidence(&self) -> String {
         let script = "systemctl --failed --no-legend --plain; \

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use crate::causes::port;
 use crate::facts::model::{HostFacts, Listener};
 use crate::inventory::Inventory;
 use crate::plan::model::{Finding, Severity};
@@ -27,18 +28,9 @@ pub(super) fn find(inventory: &Inventory, host: &HostName, seen: &HostFacts, fin
                 && !is_replica(seen, listener)
         });
         let Some(taken) = taken else { continue };
-        let by = taken.process.as_deref().unwrap_or("a process that could not be seen");
-        let message = format!(
-            "Port {} on {} is taken by {by}; {} listens there.",
-            need.port,
-            taken.ip,
-            need.role.title()
-        );
-        let hint = format!(
-            "stop that service, or choose another port in the inventory; see who it is: ss -ltnp 'sport = :{}'",
-            need.port
-        );
-        let finding = Finding::on(host, Severity::Blocked, "port.taken", message).hint(hint);
+        let by = taken.process.as_deref().unwrap_or(port::UNSEEN);
+        let cause = port::taken(need.port, &taken.ip.to_string(), by, need.role.title());
+        let finding = Finding::of(Some(host), Severity::Blocked, cause);
         if !findings.contains(&finding) {
             findings.push(finding);
         }

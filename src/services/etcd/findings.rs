@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::causes;
 use super::client_url;
 use super::config;
 use super::sight::Sight;
@@ -41,6 +42,9 @@ pub(super) fn report(draft: &mut Draft<'_>, judgement: &Judgement) {
         draft.find(finding);
     }
 }
+
+/// Where systemd looks for additions to the unit.
+const DROP_IN: &str = "/run/systemd/system/etcd.service.d";
 
 /// What a finding is told from.
 pub(super) struct Scene<'a> {
@@ -87,9 +91,21 @@ impl Scene<'_> {
             "The etcd cluster has lost its majority: data is left on {with}, and there is none on {without}. Starting \
              the empty ones would form a cluster without what Kuboard stored."
         );
+        let survivor = self
+            .sights
+            .iter()
+            .filter(|sight| sight.has_wal())
+            .max_by_key(|sight| sight.status().map(|status| status.raft_index));
+        let survivor = survivor.map(|sight| sight.host.as_str()).unwrap_or_default();
+        // The drop-in lies under /run: a boot forgets it. etcd keeps the cluster's id, and all that this member knows
+        // to be committed.
         let hint = format!(
-            "look for the missing disks on {without}: findmnt {dir}; mount -a. Keep what is left, on {with}: \
-             systemctl stop etcd && cp -a {dir} /root/etcd-last-copy. With the disks back: kuboard-ha up"
+            "look for the missing disks on {without}: findmnt {dir}; lsblk -f; mount -a; then run up again. If they are \
+             lost for good, what the last copy has is all there is. Let it go on by itself, on {survivor}: systemctl \
+             stop etcd; cp -a {dir} /root/etcd-last-copy && mkdir -p {DROP_IN} && printf \
+             '[Service]\\nEnvironment=ETCD_FORCE_NEW_CLUSTER=true\\n' >{DROP_IN}/last-copy.conf && systemctl \
+             daemon-reload && systemctl start etcd && rm -r {DROP_IN} && systemctl daemon-reload && systemctl restart \
+             etcd; then run up again: it takes the others in as new members"
         );
         Finding::cluster(Severity::Blocked, "etcd.lost-quorum", message).hint(hint)
     }
@@ -200,27 +216,8 @@ impl Scene<'_> {
         kinds.dedup();
         let end = self.endpoint();
         let finding = |kind: &str| {
-            let (message, hint) = if kind == "NOSPACE" {
-                (
-                    "etcd's database is full (alarm NOSPACE): it refuses every write, Kuboard's sessions included."
-                        .to_owned(),
-                    format!(
-                        "make room: rev=$(etcdctl --endpoints={end} endpoint status -w json | grep -o \
-                         '\"revision\":[0-9]*' | cut -d: -f2); etcdctl --endpoints={end} compact $rev; etcdctl \
-                         --endpoints={end} defrag --cluster; etcdctl --endpoints={end} alarm disarm. Then, \
-                         where it needs more for good: ETCD_QUOTA_BACKEND_BYTES in etcd.settings"
-                    ),
-                )
-            } else {
-                (
-                    format!("etcd raised the alarm {kind}: the members' data differ, and it serves no more."),
-                    format!(
-                        "see which member differs: etcdctl --endpoints={end} alarm list; etcdctl --endpoints={end} \
-                         endpoint hashkv --cluster -w table"
-                    ),
-                )
-            };
-            Finding::cluster(Severity::Blocked, "etcd.alarm", message).hint(hint)
+            let cause = if kind == "NOSPACE" { causes::no_space(&end) } else { causes::corrupt(kind, &end) };
+            Finding::of(None, Severity::Blocked, cause)
         };
         kinds.into_iter().map(finding).collect()
     }

@@ -1,6 +1,7 @@
 //! etcd, the store: formed once from proven empty machines, kept as the inventory says ever after, and never
 //! re-initialised.
 
+mod causes;
 mod config;
 mod converge;
 mod effects;
@@ -18,6 +19,7 @@ mod sight;
 #[cfg(test)]
 mod testing;
 mod verdict;
+mod wal;
 
 use std::net::IpAddr;
 
@@ -25,6 +27,7 @@ use crate::inventory::Inventory;
 use crate::plan::draft::Draft;
 use crate::resource::HostName;
 
+pub use causes::{cause, scene};
 pub use config::{ClusterState, env, unit};
 pub use effects::effects;
 pub use look::look;
