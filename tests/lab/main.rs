@@ -29,6 +29,7 @@ mod seed;
 mod six;
 mod stands;
 mod states;
+mod strangers;
 mod three;
 mod tool;
 mod torture;

@@ -30,7 +30,8 @@ pub(super) fn taken(address: IpAddr, evidence: &str, host: &str) -> Cause {
              machines would fight over it."
         ),
         format!(
-            "choose a free load_balancer.address, or find that machine from {host}: ip neigh show to {address}"
+            "choose a free load_balancer.address, or find that machine from {host}: ip neigh show to {address} ; once it is \
+             free, the balancers forget at once with:\n  ip neigh flush to {address}"
         ),
     )
 }
