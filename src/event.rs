@@ -39,6 +39,10 @@ pub enum Event {
         error: String,
         /// Whether another attempt follows.
         retrying: bool,
+        /// Which attempt this was, from 1.
+        attempt: usize,
+        /// How many there are at most, trouble of this kind considered.
+        attempts: usize,
     },
     /// All that can be seen on a host was read.
     HostGathered {

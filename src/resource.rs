@@ -270,27 +270,32 @@ impl Artifact {
         format!("{} {}", self.product, self.version)
     }
 
-    /// The source as shown to people: without user, password and query, which may hold a token.
+    /// The source as shown to people.
     pub fn shown_source(&self) -> String {
-        let Some((scheme, rest)) = self.source.split_once("://") else {
-            return self.source.clone();
-        };
-        let (rest, query) = match rest.find(['?', '#']) {
-            Some(end) => (&rest[..end], if rest[end..].starts_with('?') { "?***" } else { "" }),
-            None => (rest, ""),
-        };
-        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        let (login, host) = match authority.rsplit_once('@') {
-            Some((_, host)) => ("***@", host),
-            None => ("", authority),
-        };
-        // `user:pa/ss@host` does not parse as an address: what looks like a port there is half a password.
-        let port = host.rsplit_once(':').map_or("", |(_, port)| port);
-        if !host.ends_with(']') && !port.bytes().all(|byte| byte.is_ascii_digit()) {
-            return format!("{scheme}://***");
-        }
-        format!("{scheme}://{login}{host}{path}{query}")
+        shown_address(&self.source)
     }
+}
+
+/// An address as shown to people: without user, password and query, which may hold a token. A path is shown as it is.
+pub fn shown_address(source: &str) -> String {
+    let Some((scheme, rest)) = source.split_once("://") else {
+        return source.to_owned();
+    };
+    let (rest, query) = match rest.find(['?', '#']) {
+        Some(end) => (&rest[..end], if rest[end..].starts_with('?') { "?***" } else { "" }),
+        None => (rest, ""),
+    };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let (login, host) = match authority.rsplit_once('@') {
+        Some((_, host)) => ("***@", host),
+        None => ("", authority),
+    };
+    // `user:pa/ss@host` does not parse as an address: what looks like a port there is half a password.
+    let port = host.rsplit_once(':').map_or("", |(_, port)| port);
+    if !host.ends_with(']') && !port.bytes().all(|byte| byte.is_ascii_digit()) {
+        return format!("{scheme}://***");
+    }
+    format!("{scheme}://{login}{host}{path}{query}")
 }
 
 #[cfg(test)]

@@ -66,7 +66,7 @@ impl Saved {
     }
 
     fn unreachable() -> Self {
-        Self::new(|_| HostState::Unreachable { why: "connection timed out".into() })
+        Self::new(|_| HostState::unreachable("connection timed out"))
     }
 
     fn file(&self) -> PathBuf {
@@ -287,6 +287,7 @@ fn status_waits_for_slow_hosts_and_not_for_dead_ones() {
 log=$(printf '%s\n' "$@" | sed -n '/^-E$/{n;p;}')
 case $last in
 10.99.16.11) sleep 5.5; echo 'Permission denied (publickey).' >"$log" ;;
+10.99.16.13) echo 'Permission denied (publickey).' >"$log" ;;
 *) sleep "$patience"; echo "ssh: connect to host $last port 22: Connection timed out" >"$log" ;;
 esac
 touch "$0.$last"
@@ -304,6 +305,34 @@ exit 255"#,
     };
     let gap = ended("10.99.16.11").duration_since(ended("10.99.16.12")).unwrap();
     assert!(gap.as_secs_f64() > 0.5, "the dead host was given up {gap:?} before the slow one");
+}
+
+#[test]
+fn a_host_that_refuses_is_tried_thrice_and_told_in_the_same_words_everywhere() {
+    let folder = with_ssh(REFUSED);
+    let runs = ["check", "plan", "up"].map(|command| {
+        let mut run = kuboard_ha();
+        run.args([command, "inventories/manual.yaml", "-o", "plain"]).env("PATH", on_path(&folder));
+        run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    });
+    for run in runs {
+        let output = check(run.wait_with_output().unwrap(), 4);
+        // What was broken into lines is searched as one.
+        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let (told, shown) = (text(&output.stderr), words(&text(&output.stdout)));
+        for host in ["etcd1", "kuboard-2"] {
+            let told = told.lines().filter(|line| line.contains(&format!("  {host} "))).collect::<Vec<_>>();
+            let next =
+                |line: &&str, words: &str| line.contains("connection refused") && line.ends_with(words);
+            assert_eq!(told.len(), 3, "{told:?}");
+            assert!(
+                next(&told[0], "trying again (2 of 3)") && next(&told[1], "trying again (3 of 3)"),
+                "{told:?}"
+            );
+            assert!(shown.contains(&format!("{host} cannot be reached: ssh to ")), "{shown}");
+        }
+        assert!(shown.contains("connection refused") && shown.contains("systemctl status ssh"), "{shown}");
+    }
 }
 
 #[test]

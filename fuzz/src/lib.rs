@@ -14,7 +14,7 @@ use kuboard_ha::cli::output::text::Canvas;
 use kuboard_ha::facts::{Facts, HostState, read::read, script::script};
 use kuboard_ha::host::cancel::Cancel;
 use kuboard_ha::host::session::{Session, SessionOptions};
-use kuboard_ha::host::{Cmd, Host, HostError, Process};
+use kuboard_ha::host::{Cmd, Deadlines, Host, HostError, Process};
 use kuboard_ha::inventory::{Context, Inventory, Problem, load, masked};
 use kuboard_ha::plan::plan;
 use kuboard_ha::plan::script::{JobScript, StepScript, script as job_script};
@@ -128,7 +128,7 @@ fn loaded(text: &str) -> Result<Inventory, Vec<Problem>> {
 
 /// No host answered.
 fn unseen(inventory: &Inventory) -> Facts {
-    let silent = |host: &HostName| (host.clone(), HostState::Unreachable { why: "no route to host".into() });
+    let silent = |host: &HostName| (host.clone(), HostState::unreachable("no route to host"));
     Facts { hosts: inventory.hosts.keys().map(silent).collect(), ..Facts::default() }
 }
 
@@ -164,7 +164,7 @@ impl Host for Far {
         &NAME
     }
 
-    fn spawn(&self, _: &Cmd) -> BoxFuture<'_, Result<Process, HostError>> {
+    fn spawn(&self, _: &Cmd, _: &Deadlines) -> BoxFuture<'_, Result<Process, HostError>> {
         let stdout = std::io::Cursor::new(self.0.clone());
         let process = Process {
             stdin: Box::pin(tokio::io::sink()),

@@ -346,7 +346,7 @@ impl<'a> Run<'a> {
     }
 
     fn settle_lost(&mut self, job: usize, segment: &Segment, error: HostError) {
-        if matches!(error.kind, HostErrorKind::Disconnected | HostErrorKind::Unreachable) {
+        if error.kind.is_retryable() {
             self.disconnected(job, error);
         } else {
             let step = match segment {
@@ -366,6 +366,8 @@ impl<'a> Run<'a> {
             host: host.clone(),
             error: error.message.clone(),
             retrying: false,
+            attempt: 1,
+            attempts: 1,
         });
         self.outcome.disconnected.insert(host, error);
         self.board.give_up(job);

@@ -16,7 +16,8 @@ use super::cancel::Cancel;
 pub use super::frame::Frame;
 use super::frame::Frames;
 pub use super::options::{SessionOptions, Sudo};
-use super::{Host, HostError, HostErrorKind};
+use super::trouble;
+use super::{Deadlines, Host, HostError, HostErrorKind};
 use crate::plan::script::{JobScript, quote};
 use crate::resource::{HostName, Sha256Digest};
 use crate::secret::{Secret, SecretId};
@@ -26,9 +27,6 @@ pub(super) type Pen = Option<Pin<Box<dyn AsyncWrite + Send>>>;
 
 /// What one look may print.
 const LARGEST_LOOK: usize = 4 * 1024 * 1024;
-
-/// How long past a limit kept by the host itself its answer is waited for.
-const GRACE: Duration = Duration::from_secs(20);
 
 /// An idle shell that holds the lease is told this often that we are still here.
 const PING: Duration = Duration::from_secs(5);
@@ -44,6 +42,7 @@ pub struct Session {
     pinger: Option<JoinHandle<()>>,
     booted: (Instant, SystemTime),
     clock: Option<Clock>,
+    deadlines: Box<Deadlines>,
 }
 
 impl Session {
@@ -60,6 +59,7 @@ impl Session {
             pinger: None,
             booted: (Instant::now(), SystemTime::now()),
             clock: None,
+            deadlines: Box::new(options.deadlines),
         })
     }
 
@@ -89,7 +89,7 @@ impl Session {
         let head = format!("gather {} {}\n{text}", seconds(limit), text.len());
         let _turn = self.send(&head).await?;
         let mut printed = String::new();
-        within(limit + GRACE, async {
+        within(limit + self.deadlines.answer, async {
             loop {
                 match self.hear().await? {
                     Frame::Output(line) if printed.len() + line.len() < LARGEST_LOOK => {
@@ -111,7 +111,7 @@ impl Session {
     /// Asks for the lease.
     pub async fn lease(&mut self) -> Result<Lease, HostError> {
         let turn = self.send("lease\n").await?;
-        let answer = within(GRACE, async {
+        let answer = within(self.deadlines.answer, async {
             match self.hear().await? {
                 Frame::Leased(stale) => Ok(Lease::Leased { stale }),
                 Frame::Busy(holder) => Ok(Lease::Busy(holder)),
@@ -121,7 +121,7 @@ impl Session {
         .await?;
         drop(turn);
         if matches!(answer, Lease::Leased { .. }) && self.pinger.is_none() {
-            self.pinger = Some(tokio::spawn(ping(Arc::clone(&self.pen))));
+            self.pinger = Some(tokio::spawn(ping(Arc::clone(&self.pen), self.deadlines.stall)));
         }
         Ok(answer)
     }
@@ -137,7 +137,7 @@ impl Session {
         let text = job_text(script);
         let mut turn = self.send(&format!("job {} {}\n{text}", script.id, text.len())).await?;
         let mut progress = Progress::new(script);
-        let mut limit = GUARD * u32::try_from(script.guards.len()).unwrap_or(1) + GRACE;
+        let mut limit = GUARD * u32::try_from(script.guards.len()).unwrap_or(1) + self.deadlines.answer;
         let mut deadline = Instant::now() + limit;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -154,11 +154,14 @@ impl Session {
             tell(&frame);
             match frame {
                 Frame::Begin(step) => {
-                    limit = script.steps.get(step).map_or(GRACE, |step| step.limit + GRACE);
+                    limit = script
+                        .steps
+                        .get(step)
+                        .map_or(self.deadlines.answer, |step| step.limit + self.deadlines.answer);
                     deadline = Instant::now() + limit;
                 }
                 Frame::End(..) => {
-                    limit = GRACE;
+                    limit = self.deadlines.answer;
                     deadline = Instant::now() + limit;
                 }
                 Frame::Done => return Ok(progress.end),
@@ -170,7 +173,7 @@ impl Session {
     /// The value of a secret that lies on the host; `None` where it does not.
     pub async fn read_secret(&mut self, id: &SecretId) -> Result<Option<Secret<String>>, HostError> {
         let _turn = self.send(&format!("read {id}\n")).await?;
-        within(GRACE, async {
+        within(self.deadlines.answer, async {
             match self.hear().await? {
                 Frame::Value(None) => Ok(None),
                 Frame::Value(Some(size)) if size <= LARGEST_LOOK => {
@@ -189,7 +192,7 @@ impl Session {
     pub async fn put_secret(&mut self, id: &SecretId, value: &Secret<String>) -> Result<(), HostError> {
         let value = value.reveal();
         let _turn = self.send(&format!("secret {id} {}\n{value}", value.len())).await?;
-        within(GRACE, async {
+        within(self.deadlines.answer, async {
             match self.hear().await? {
                 Frame::Kept => Ok(()),
                 other => Err(self.unexpected(&other)),
@@ -232,7 +235,7 @@ impl Session {
             }
             // The far side speaks before the end only to say that it cannot go on.
             tokio::select! {
-                wrote = within(GRACE * 3, boot::write(&mut turn, &chunk[..got])) => {
+                wrote = boot::write(&mut turn, &chunk[..got], self.deadlines.stall) => {
                     if let Err(error) = wrote {
                         return Err(self.last_words(error).await);
                     }
@@ -258,7 +261,7 @@ impl Session {
             pinger.abort();
         }
         *self.pen.lock().await = None;
-        within(GRACE, async {
+        within(self.deadlines.answer, async {
             loop {
                 match self.next().await? {
                     Frame::Bye => return Ok(()),
@@ -275,7 +278,7 @@ impl Session {
     async fn send(&mut self, request: &str) -> Result<OwnedMutexGuard<Pen>, HostError> {
         let mut turn = Arc::clone(&self.pen).lock_owned().await;
         // A shell that reads a text answers nothing while it reads, so writing first cannot wedge.
-        match within(GRACE * 3, boot::write(&mut turn, request.as_bytes())).await {
+        match boot::write(&mut turn, request.as_bytes(), self.deadlines.stall).await {
             Ok(()) => Ok(turn),
             Err(error) => Err(self.last_words(error).await),
         }
@@ -311,7 +314,8 @@ impl Session {
     }
 
     fn broken(&self, why: &str) -> HostError {
-        HostError::new(HostErrorKind::Broken, format!("{}: {why}", self.host))
+        let error = HostError::new(HostErrorKind::Broken, format!("{}: {why}", self.host));
+        HostError { hint: trouble::broken(why), ..error }
     }
 
     fn ended(&self, what: &str) -> HostError {
@@ -358,10 +362,10 @@ fn seconds(limit: Duration) -> u64 {
     (limit.as_secs() + u64::from(limit.subsec_nanos() > 0)).max(1)
 }
 
-async fn ping(pen: Arc<Mutex<Pen>>) {
+async fn ping(pen: Arc<Mutex<Pen>>, stall: Duration) {
     loop {
         tokio::time::sleep(PING).await;
-        if boot::write(&mut *pen.lock().await, b"ping\n").await.is_err() {
+        if boot::write(&mut *pen.lock().await, b"ping\n", stall).await.is_err() {
             return;
         }
     }

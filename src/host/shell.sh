@@ -15,6 +15,9 @@ say() { printf '\n%s\n' "$*" >&3 2>/dev/null || leave; }
 # Says why this shell cannot go on, and ends it.
 broken() { say "broken $*"; leave; }
 
+# What no run can do without.
+need() { command -v "$1" >/dev/null || broken "$1 is missing: install $2"; }
+
 # Ends this shell between steps.
 leave() {
     trap '' TERM HUP PIPE
@@ -62,7 +65,10 @@ unchanged() { echo no >\"\$WORK/changed\"; }"
 # gather LIMIT SIZE: looks, and needs neither a lease nor a place to write.
 gather() {
     take "$2"
-    code=$({ { limited "$1" "$taken" 8>&- 9>&-; echo "$?" >&8; } | sed 's/^/|/' >&3; } 8>&1)
+    # Older versions of bash write what stands in <<here into files, and /tmp may be full or read-only.
+    text="TMPDIR=/run; export TMPDIR
+$taken"
+    code=$({ { limited "$1" "$text" 8>&- 9>&-; echo "$?" >&8; } | sed 's/^/|/' >&3; } 8>&1)
     seen=$(last) looked=yes
     say "gathered $code $(holder)"
 }
@@ -85,9 +91,8 @@ hold() {
 # lease: takes it, or says who has it. Stale: since this shell last looked, another run had it.
 lease() {
     if [ -z "$leased" ]; then
-        command -v flock >/dev/null || broken "flock is missing: install util-linux"
-        command -v timeout >/dev/null || broken "timeout is missing: install coreutils"
-        (umask 077 && mkdir -p "$STATE" && : >>"$STATE/lease") || broken "cannot write to $STATE"
+        need flock util-linux
+        why=$( (umask 077 && mkdir -p "$STATE" && : >>"$STATE/lease") 2>&1) || broken "cannot write to $STATE: $why"
         exec 9>>"$STATE/lease"
         # Somebody who looks holds it for a moment; hence the second try.
         if ! flock -n 9 && ! { sleep 0.2 && flock -n 9; }; then
@@ -98,7 +103,8 @@ lease() {
         leased=yes
         [ -z "$looked" ] || [ "$(last)" = "$seen" ] || stale=stale
         # Whatever a killed shell left there is nobody's now.
-        (umask 077 && rm -rf "$WORK" && mkdir -p "$WORK") || broken "cannot write to $WORK"
+        why=$( (umask 077 && rm -rf "$WORK" && mkdir -p "$WORK" && date >"$WORK/since") 2>&1) ||
+            broken "cannot write to $WORK: $why"
         hold - 0
     fi
     say "leased $stale"
@@ -188,9 +194,11 @@ holds() {
     if [ "${sum%% *}" = "$1" ]; then say received; else say absent; fi
 }
 
-# receive SIZE SHA256 PATH: the bytes, checked as they lie on the disk, in place only when they are right.
+# receive SIZE SHA256 PATH: the bytes, checked as they lie on the disk, in place only when they are right. What a shell
+# that was killed has left of them is in nobody's way, and gone.
 receive() {
     part=$3.$$.part
+    rm -f "$3".*.part
     (umask 077 && mkdir -p "${3%/*}" && : >"$part") || broken "cannot write to ${3%/*}"
     if ! {
         { [ "$1" -lt 65536 ] || dd bs=65536 count="$(($1 / 65536))" iflag=fullblock 2>/dev/null; } &&
@@ -242,6 +250,8 @@ serve() {
     # Handlers, not '': what is ignored here would be ignored by everything that steps start.
     trap 'gone=yes' PIPE
     trap 'stopping=yes; [ -z "$idle" ] || leave' TERM HUP
+    for tool in cat date head mkdir rm sleep tail timeout wc; do need "$tool" coreutils; done
+    need sed sed
     stamp=$(date +%s%N)
     read -r up _ </proc/uptime
     seconds=${stamp%%[!0-9]*}

@@ -32,7 +32,8 @@ pub enum Service {
 
 /// Everything to look at on a host.
 pub fn looks(inventory: &Inventory, host: &HostName) -> Looks {
-    let mut looks = Looks { paths: preflight::paths(inventory, host), ..Looks::default() };
+    let (paths, ports) = (preflight::paths(inventory, host), preflight::ports(inventory, host));
+    let mut looks = Looks { paths, ports, ..Looks::default() };
     for service in Service::ALL {
         service.look(inventory, host, &mut looks);
     }

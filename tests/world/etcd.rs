@@ -39,6 +39,8 @@ pub struct Log {
     pub published: BTreeSet<HostName>,
     /// The last write that it has.
     pub index: u64,
+    /// Whether somebody started it on an empty disk before: it panics on each start.
+    pub amnesiac: bool,
 }
 
 /// A live member.
@@ -140,8 +142,8 @@ impl World {
                 store.process.is_some() && store.log.as_ref().is_some_and(|log| log.cluster == *id)
             })
         };
-        let known = self.clusters.iter().filter(|(id, _)| lives(id));
-        let found = known.filter_map(|(id, cluster)| Some((id, cluster, cluster.entry(&url)?))).next();
+        let mut known = self.clusters.iter().filter(|(id, _)| lives(id));
+        let found = known.find_map(|(id, cluster)| Some((id, cluster, cluster.entry(&url)?)));
         let Some((id, cluster, entry)) = found else { return Err("cannot-fetch-cluster") };
         if list.split(',').count() != cluster.members.len() {
             return Err("member-count-unequal");
@@ -186,6 +188,9 @@ impl World {
             let url = self.urls.get(host).map(String::as_str).unwrap_or_default();
             match cluster.entry(url).filter(|entry| entry.id == log.member) {
                 None => drop(gone.insert(host.clone())),
+                Some(_) if log.amnesiac => {
+                    (store.complaint, store.process) = (Some("amnesiac".to_owned()), None);
+                }
                 Some(_) if cluster.published.contains(host) && !log.published.contains(host) => {
                     self.breaches.push(format!("{host} was started without the memory that {id} counts on"));
                     store.complaint = Some("amnesiac".to_owned());
@@ -287,7 +292,12 @@ impl World {
     pub(super) fn add_member(&mut self, procedure: &Procedure) -> Result<(), String> {
         let id = self.asked(procedure)?;
         let url = procedure.args.get("url").cloned().unwrap_or_default();
-        let cluster = &self.clusters[&id];
+        self.add(&id, url, true)
+    }
+
+    /// Adds a member that never started.
+    pub(super) fn add(&mut self, id: &str, url: String, learner: bool) -> Result<(), String> {
+        let cluster = &self.clusters[id];
         if cluster.entry(&url).is_some() {
             return Ok(());
         }
@@ -301,10 +311,10 @@ impl World {
         if cluster.members.iter().any(|member| member.learner) {
             return Err("etcdserver: too many learner members in cluster".to_owned());
         }
-        let Some(cluster) = self.clusters.get_mut(&id) else { return Err("no such cluster".to_owned()) };
+        let Some(cluster) = self.clusters.get_mut(id) else { return Err("no such cluster".to_owned()) };
         cluster.added += 1;
         let (id, peer_urls) = (member_id(&format!("{url} {}", cluster.added)), vec![url]);
-        cluster.members.push(Member { id, name: String::new(), peer_urls, learner: true });
+        cluster.members.push(Member { id, name: String::new(), peer_urls, learner });
         Ok(())
     }
 

@@ -75,7 +75,8 @@ pub fn happen(world: &mut World, event: &str) {
             for host in hosts(0) {
                 let store = world.store(&host);
                 let log = store.log.take().unwrap_or_default();
-                store.log = Some(Log { cluster: log.cluster, member: log.member, ..Log::default() });
+                store.log =
+                    Some(Log { cluster: log.cluster, member: log.member, amnesiac: true, ..Log::default() });
                 (store.process, store.complaint) = (None, Some("amnesiac".to_owned()));
             }
         }
@@ -112,10 +113,15 @@ pub fn happen(world: &mut World, event: &str) {
                 cluster.members.push(member((words[0], words[1])));
             }
         }
+        // Somebody added these hosts by hand and never started them.
+        "add-learner" => hosts(0).iter().for_each(|host| add(world, host, true)),
+        "add-voter" => hosts(0).iter().for_each(|host| add(world, host, false)),
         "unlist-member" => {
             for host in hosts(0) {
+                let url = world.url(&host);
                 for cluster in world.clusters.values_mut() {
-                    cluster.members.retain(|member| member.name != host.as_str());
+                    cluster.members.retain(|member| !member.peer_urls.contains(&url));
+                    cluster.published.remove(&host);
                 }
             }
         }
@@ -234,6 +240,13 @@ fn forget(world: &mut World, host: &HostName) {
     }
     for install in seen.installs.values_mut().flatten() {
         install.intact = false;
+    }
+}
+
+fn add(world: &mut World, host: &HostName, learner: bool) {
+    let url = world.url(host);
+    for id in world.clusters.keys().cloned().collect::<Vec<_>>() {
+        world.add(&id, url.clone(), learner).unwrap_or_else(|why| panic!("{host}: {why}"));
     }
 }
 

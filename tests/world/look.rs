@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use kuboard_ha::facts::model::{Active, Address, Docker, Facts, HostFacts, HostState, Listener, Observed};
-use kuboard_ha::facts::service::{EtcdFacts, EtcdStatus, PeerView};
+use kuboard_ha::facts::service::{DataIds, EtcdFacts, EtcdStatus, PeerView};
 use kuboard_ha::resource::HostName;
 
 use super::machines::{ETCD, Store, World, active, balancer_configured, container, engine, halt};
@@ -12,9 +12,10 @@ impl World {
     /// What a look would find now.
     pub fn look(&self) -> Facts {
         let mut facts = self.ground.clone();
+        facts.hosts.retain(|host, _| self.inventory.hosts.contains_key(host));
         for (host, state) in &mut facts.hosts {
             if let Some(why) = self.off.get(host) {
-                *state = HostState::Unreachable { why: why.clone() };
+                *state = HostState::unreachable(why.clone());
                 continue;
             }
             let HostState::Reached(seen) = state else { continue };
@@ -47,6 +48,10 @@ impl World {
         let store = self.etcd.get(host).unwrap_or(&empty);
         let mut facts = EtcdFacts {
             wal: store.log.is_some(),
+            data: store
+                .log
+                .as_ref()
+                .map(|log| DataIds { cluster_id: log.cluster.clone(), member_id: log.member.clone() }),
             entries: store.log.iter().map(|_| "member".to_owned()).collect(),
             running: Observed::Known(store.process.as_ref().map(|process| process.running.clone())),
             peers: Observed::Known(None),

@@ -146,6 +146,7 @@ fn bare_host(inventory: &Inventory, name: &HostName) -> HostFacts {
                 healthy: Observed::Known(false),
                 answers: Observed::Known(false),
                 interface: Some("eth0".to_owned()),
+                adverts: Observed::Known(Vec::new()),
                 ..BalancerFacts::default()
             }
         }),

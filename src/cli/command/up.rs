@@ -25,6 +25,7 @@ use crate::cli::signals;
 use crate::cli::site::{InventoryArg, Site};
 use crate::event::{Event, EventSink};
 use crate::facts::Facts;
+use crate::host::fleet::Patience;
 use crate::plan::model::{Planning, Risk};
 
 /// Make the hosts what the inventory says
@@ -90,8 +91,14 @@ async fn up(args: &UpArgs, global: &Global, console: &Console) -> Result<Exit, C
     let cancel = Cancel::new();
     signals::listen(&cancel, &feed);
     let events = Arc::clone(&timings) as Arc<dyn EventSink>;
-    let means =
-        Means { parallel: global.parallel.get(), without, patience: None, cancel: cancel.clone(), events };
+    let means = Means {
+        parallel: global.parallel.get(),
+        without,
+        patience: Patience::default(),
+        look: None,
+        cancel: cancel.clone(),
+        events,
+    };
     let mut hosts = Hosts::new(&site, means);
     let mut consent = Asking { site: &site, console, feed: &feed, cancel, yes: args.yes };
     let outcome = converge(&mut hosts, &mut consent).await;

@@ -170,9 +170,10 @@ pub fn outcome_view(site: &Site, outcome: &UpOutcome, took: &str, canvas: &Canva
         UpResult::Declined => {
             let losses = losses(&outcome.planning.plan);
             let lines: String = losses.iter().map(|line| format!("  {}\n", clean_line(line))).collect();
-            let hint = match losses.is_empty() {
-                true => String::new(),
-                false => format!("hint: where that is right: `kuboard-ha up {} --yes`\n", site.name),
+            let hint = if losses.is_empty() {
+                String::new()
+            } else {
+                format!("hint: where that is right: `kuboard-ha up {} --yes`\n", site.name)
             };
             format!("{cluster}: not agreed to; {changed}\n{lines}{hint}")
         }

@@ -78,11 +78,9 @@ impl super::feed::Renderer for Plain {
             Event::HostConnecting { host } if verbose > 1 => self.on(host, "connecting"),
             Event::HostConnected { host } if verbose > 0 => self.on(host, "connected"),
             Event::HostGathered { host } if verbose > 0 => self.on(host, "looked at"),
-            Event::HostUnreachable { host, error, retrying } => {
-                let next = if *retrying { ", trying again" } else { "" };
-                if told || !retrying {
-                    self.on(host, &format!("not reachable: {error}{next}"));
-                }
+            Event::HostUnreachable { host, error, retrying, attempt, attempts } if told || !retrying => {
+                let next = if *retrying { again(*attempt, *attempts) } else { String::new() };
+                self.on(host, &format!("not reachable: {error}{next}"));
             }
             Event::Planned { round, steps, .. } if told && *steps > 0 && (*round > 1 || verbose > 0) => {
                 self.line("", &format!("planned again: {steps} steps"));
@@ -141,6 +139,11 @@ impl super::feed::Renderer for Plain {
             _ => {}
         }
     }
+}
+
+/// `, trying again (2 of 3)`, after that attempt.
+pub fn again(attempt: usize, attempts: usize) -> String {
+    format!(", trying again ({} of {attempts})", attempt + 1)
 }
 
 /// `12.0 MiB of 40.0 MiB`.
@@ -205,7 +208,13 @@ mod tests {
                 evidence: vec!["bind: address\x1b[2J already in use".into()],
                 cause: None,
             },
-            Event::HostUnreachable { host: q, error: "timed out".into(), retrying: true },
+            Event::HostUnreachable {
+                host: q,
+                error: "timed out".into(),
+                retrying: true,
+                attempt: 1,
+                attempts: 2,
+            },
         ] {
             plain.render(&event, SystemTime::now());
         }
@@ -220,7 +229,7 @@ mod tests {
         etcd1    start etcd.service (1.2 s)
         etcd1    FAILED: etcd.start@etcd1 step 1: exit 1
         etcd1    | bind: address\x1b[2J already in use
-        questdb  not reachable: timed out, trying again
+        questdb  not reachable: timed out, trying again (2 of 2)
         "#);
     }
 
@@ -238,7 +247,7 @@ mod tests {
         etcd1    start etcd.service (1.2 s)
         etcd1    FAILED: etcd.start@etcd1 step 1: exit 1
         etcd1    | bind: address\x1b[2J already in use
-        questdb  not reachable: timed out, trying again
+        questdb  not reachable: timed out, trying again (2 of 2)
         "#);
     }
 

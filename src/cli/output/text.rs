@@ -86,6 +86,11 @@ pub fn clean_line(text: &str) -> String {
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     for paragraph in text.lines() {
+        // A command to be copied.
+        if paragraph.starts_with("  ") {
+            lines.push(paragraph.to_owned());
+            continue;
+        }
         let mut words = paragraph.split(' ');
         let mut line = words.next().unwrap_or_default().to_owned();
         for word in words {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::cli::output::feed::Renderer;
-use crate::cli::output::plain::progress;
+use crate::cli::output::plain::{again, progress};
 use crate::cli::output::text::{Canvas, Tone, briefly, clean_line, columns, elapsed};
 use crate::event::Event;
 use crate::resource::HostName;
@@ -185,10 +185,10 @@ impl Renderer for Live {
             Event::HostConnecting { host } => self.busy(host, "connecting"),
             Event::HostConnected { host } => self.busy(host, "looking"),
             Event::HostGathered { host } => self.idle(host, "looked at"),
-            Event::HostUnreachable { host, error, retrying: true } => {
-                self.busy(host, &format!("not reachable, trying again: {error}"));
+            Event::HostUnreachable { host, error, retrying: true, attempt, attempts } => {
+                self.busy(host, &format!("not reachable: {error}{}", again(*attempt, *attempts)));
             }
-            Event::HostUnreachable { host, error, retrying: false } => {
+            Event::HostUnreachable { host, error, retrying: false, .. } => {
                 self.idle(host, "not reachable");
                 self.above(Tone::Bad, "✗", host.as_str(), &format!("not reachable: {}", clean_line(error)));
             }

@@ -1,6 +1,7 @@
 //! What would make `up` fail later, or must be said before it runs, seen from the inventory and the facts alone. Only
 //! the roles that a host has are looked at.
 
+mod callers;
 mod clock;
 mod firewall;
 mod foreign;
@@ -17,6 +18,7 @@ use crate::inventory::Inventory;
 use crate::plan::model::Finding;
 use crate::resource::HostName;
 
+pub use callers::ports;
 pub use foreign::without_the_explained;
 pub use space::paths;
 pub use system::TOOLS;
@@ -34,6 +36,7 @@ pub fn preflight(inventory: &Inventory, facts: &Facts, busy: &BTreeSet<HostName>
         firewall::find(inventory, host, seen, &mut findings);
         foreign::find(inventory, host, &roles, seen, &mut findings);
     }
+    callers::find(inventory, facts, &mut findings);
     clock::find(inventory, facts, &mut findings);
     notes::find(inventory, &mut findings);
     findings.sort();

@@ -89,7 +89,7 @@ fn good_hosts_are_only_told_the_notes() {
 fn every_grave_finding_has_a_way_out() {
     let inventory = sample();
     let mut facts = bare(&inventory);
-    facts.hosts.insert(name("etcd3"), HostState::Unreachable { why: "timed out".to_owned() });
+    facts.hosts.insert(name("etcd3"), HostState::unreachable("timed out"));
     let all = grave(&inventory, &facts);
     assert!(all.len() > 20);
     for finding in all {
@@ -362,7 +362,7 @@ fn somebody_elses_services_and_clusters() {
 fn hosts_not_reached_or_without_a_role_are_not_judged() {
     let mut inventory = sample();
     let mut facts = good(&inventory);
-    facts.hosts.insert(name("etcd2"), HostState::Unreachable { why: "connection timed out".to_owned() });
+    facts.hosts.insert(name("etcd2"), HostState::unreachable("connection timed out"));
     inventory.hosts.insert(name("spare"), host("10.99.16.50"));
     facts.hosts.insert(name("spare"), HostState::Reached(Box::default()));
     assert_eq!(said(&inventory, &facts), Vec::<String>::new());

@@ -28,6 +28,7 @@ pub fn effects(step: &Step, host: &HostName, inventory: &Inventory, facts: &mut 
         Action::SetAside { path } if *path == inventory.etcd.data_dir => {
             if let Some(etcd) = facts.host_mut(host).and_then(|seen| seen.etcd.as_mut()) {
                 etcd.wal = false;
+                etcd.data = None;
                 etcd.entries.clear();
             }
         }
@@ -154,14 +155,17 @@ fn cluster_id(inventory: &Inventory, facts: &Facts) -> String {
         let peers = |host: &HostFacts| Some(host.etcd.as_ref()?.peers.known()?.as_ref()?.cluster_id.clone());
         seen().find_map(peers).filter(|id| !id.is_empty())
     };
-    recorded.cloned().or_else(live).unwrap_or_else(|| PREDICTED.to_owned())
+    let data = || seen().find_map(|host| Some(host.etcd.as_ref()?.data.as_ref()?.cluster_id.clone()));
+    recorded.cloned().or_else(live).or_else(data).unwrap_or_else(|| PREDICTED.to_owned())
 }
 
 /// The members as somebody lists them; where nobody does, those of the inventory.
 fn member_list(inventory: &Inventory, facts: &Facts) -> Vec<Member> {
     let list = |host: &HostName| facts.host(host)?.etcd.as_ref()?.members.known().cloned();
+    // Who has data is who the data says.
+    let id = |host: &HostName| Some(facts.host(host)?.etcd.as_ref()?.data.as_ref()?.member_id.clone());
     let formed = |host: &HostName| Member {
-        id: format!("member-{host}"),
+        id: id(host).unwrap_or_else(|| format!("member-{host}")),
         name: host.to_string(),
         peer_urls: vec![peer_url(inventory, host)],
         learner: false,

@@ -43,6 +43,9 @@ pub(super) fn report(draft: &mut Draft<'_>, judgement: &Judgement) {
     }
 }
 
+/// Where systemd looks for additions to the unit.
+const DROP_IN: &str = "/run/systemd/system/etcd.service.d";
+
 /// What a finding is told from.
 pub(super) struct Scene<'a> {
     pub inventory: &'a Inventory,
@@ -88,9 +91,21 @@ impl Scene<'_> {
             "The etcd cluster has lost its majority: data is left on {with}, and there is none on {without}. Starting \
              the empty ones would form a cluster without what Kuboard stored."
         );
+        let survivor = self
+            .sights
+            .iter()
+            .filter(|sight| sight.has_wal())
+            .max_by_key(|sight| sight.status().map(|status| status.raft_index));
+        let survivor = survivor.map(|sight| sight.host.as_str()).unwrap_or_default();
+        // The drop-in lies under /run: a boot forgets it. etcd keeps the cluster's id, and all that this member knows
+        // to be committed.
         let hint = format!(
-            "look for the missing disks on {without}: findmnt {dir}; mount -a. Keep what is left, on {with}: \
-             systemctl stop etcd && cp -a {dir} /root/etcd-last-copy. With the disks back: kuboard-ha up"
+            "look for the missing disks on {without}: findmnt {dir}; lsblk -f; mount -a; then run up again. If they are \
+             lost for good, what the last copy has is all there is. Let it go on by itself, on {survivor}: systemctl \
+             stop etcd; cp -a {dir} /root/etcd-last-copy && mkdir -p {DROP_IN} && printf \
+             '[Service]\\nEnvironment=ETCD_FORCE_NEW_CLUSTER=true\\n' >{DROP_IN}/last-copy.conf && systemctl \
+             daemon-reload && systemctl start etcd && rm -r {DROP_IN} && systemctl daemon-reload && systemctl restart \
+             etcd; then run up again: it takes the others in as new members"
         );
         Finding::cluster(Severity::Blocked, "etcd.lost-quorum", message).hint(hint)
     }

@@ -21,7 +21,7 @@ pub(super) fn finding(scene: &Scene<'_>, sight: &Sight<'_>) -> Option<Finding> {
          that somebody has. What `up` sets up differs in: {}.",
         differences.join("; ")
     );
-    let programs: Vec<String> = PROGRAMS.iter().map(|program| format!("/usr/local/bin/{program}")).collect();
+    let programs: Vec<String> = programs(sight).collect();
     let hint = format!(
         "keep it by hand, and this file for other machines. Or let `up` begin anew without its data: keep a copy, \
          etcdctl --endpoints={} snapshot save /root/etcd-by-hand.db; then on each member host: systemctl disable --now \
@@ -59,11 +59,7 @@ fn differences(inventory: &Inventory, sight: &Sight<'_>) -> Option<Vec<String>> 
     if let Some(seen) = owner.filter(|seen| !seen.owner.starts_with(USER)) {
         all.push(format!("the owner of its data ({} -> {USER}:{USER})", seen.owner));
     }
-    let own = |program: &&str| {
-        let path = format!("/usr/local/bin/{program}");
-        matches!(reached.files.get(&path), Some(Observed::Known(Some(_))))
-    };
-    if PROGRAMS.iter().any(|program| own(&program)) {
+    if programs(sight).next().is_some() {
         all.push(format!("the programs (files in /usr/local/bin -> links into {HOME})"));
     }
     all.push(if etcd.manual_token {
@@ -82,6 +78,15 @@ fn differences(inventory: &Inventory, sight: &Sight<'_>) -> Option<Vec<String>> 
         all.push(format!("the unit's text ({})", lines.join(", ")));
     }
     Some(all)
+}
+
+/// Programs that stand where `up` puts its links.
+fn programs<'a>(sight: &Sight<'a>) -> impl Iterator<Item = String> + use<'a> {
+    let reached = sight.reached;
+    let stands = move |path: &String| {
+        matches!(reached.and_then(|reached| reached.files.get(path)), Some(Observed::Known(Some(_))))
+    };
+    PROGRAMS.iter().map(|program| format!("/usr/local/bin/{program}")).filter(stands)
 }
 
 /// The text of a file that is nobody's we know.

@@ -54,7 +54,8 @@ impl Scene<'_> {
         let dir = &self.inventory.etcd.data_dir;
         let mut seen = Vec::new();
         if etcd.wal {
-            seen.push(format!("a write-ahead log in {dir}/member/wal"));
+            let of = sight.data_cluster().map(|id| format!(" of cluster {id}")).unwrap_or_default();
+            seen.push(format!("a write-ahead log{of} in {dir}/member/wal"));
         } else if !etcd.entries.is_empty() {
             seen.push(format!("{} in {dir}", etcd.entries.join(", ")));
         }

@@ -19,6 +19,7 @@ mod sight;
 #[cfg(test)]
 mod testing;
 mod verdict;
+mod wal;
 
 use std::net::IpAddr;
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::look::HEALTH_LIMIT;
+use super::wal;
 use crate::facts::model::{HostFacts, Observed};
 use crate::facts::service::{EtcdStatus, Member, PeerView, RunningEtcd};
 
@@ -12,6 +13,7 @@ use crate::facts::service::{EtcdStatus, Member, PeerView, RunningEtcd};
 pub fn read(name: &str, output: &str, facts: &mut HostFacts) {
     match name {
         "etcd.local" => local(output, facts),
+        "etcd.data" => facts.etcd.get_or_insert_default().data = wal::ids(output),
         "etcd.peers" => facts.etcd.get_or_insert_default().peers = peers(&answer(output)),
         "etcd.status" => {
             let etcd = facts.etcd.get_or_insert_default();

@@ -1,7 +1,7 @@
-use super::super::testing::{CLUSTER, Scene, host};
+use super::super::testing::{CLUSTER, Scene, host, id};
 use super::super::{BOOTSTRAP, CLUSTER_ID};
 use super::*;
-use crate::facts::service::RunningEtcd;
+use crate::facts::service::{DataIds, RunningEtcd};
 use crate::plan::model::{Finding, Severity};
 
 /// Brings a scene into a state.
@@ -258,8 +258,11 @@ fn a_stopped_cluster_has_its_data() {
     // One disk is not mounted after the power cut: without a quorum nothing is started beside it.
     scene.wiped(2);
     scene.recorded_disk(2, "/var/lib/etcd 1-2");
-    assert_eq!(verdict(&scene), Verdict::DataMissing);
+    assert_eq!((verdict(&scene), state(&scene, 2)), (Verdict::Stopped, MemberState::DiskMissing));
     assert_eq!(codes(&scene), [on("etcd.data-missing", 2)]);
+    // With two of them gone it is the disks that are to be looked for.
+    scene.wiped(3);
+    assert_eq!(verdict(&scene), Verdict::DataMissing);
 
     // One lost its data: the others could form a quorum, but the empty one must be dealt with.
     let mut lost = Scene::formed(3);
@@ -449,4 +452,29 @@ fn every_mixture_has_a_plan_or_a_way_out() {
         assert!(!(known && matches!(verdict, Verdict::Fresh | Verdict::InterruptedBootstrap)), "{mixture}");
     }
     assert!(seen.len() >= 8, "{seen:?}");
+}
+
+#[test]
+fn data_says_itself_whose_it_is() {
+    let data = |scene: &mut Scene, number, cluster: &str, member: &str| {
+        let (cluster_id, member_id) = (cluster.to_owned(), member.to_owned());
+        scene.etcd(number).data = Some(DataIds { cluster_id, member_id });
+    };
+    // Copied from another cluster, and not started yet.
+    let mut scene = Scene::formed(3);
+    scene.stopped(3);
+    data(&mut scene, 3, "1a0fc970b813ae49", "cb9046047d62ca6f");
+    assert_eq!((verdict(&scene), state(&scene, 3)), (Verdict::Formed, MemberState::Foreign));
+    assert_eq!(codes(&scene), [on("etcd.foreign-data", 3)]);
+    for number in [1, 2] {
+        scene.stopped(number);
+    }
+    assert_eq!(verdict(&scene), Verdict::Foreign, "and none runs");
+
+    let mut scene = Scene::formed(3);
+    scene.stopped(3);
+    data(&mut scene, 3, CLUSTER, &id(3));
+    assert_eq!(state(&scene, 3), MemberState::Stopped);
+    data(&mut scene, 3, CLUSTER, "dead");
+    assert_eq!(state(&scene, 3), MemberState::Removed, "its address belongs to a new member");
 }

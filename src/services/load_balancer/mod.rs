@@ -2,7 +2,9 @@
 //! HAProxy lives. Without balancer hosts nothing is managed, and the configuration of the user's own is shown.
 
 mod address;
+mod adverts;
 mod causes;
+mod departed;
 mod external;
 mod files;
 mod look;
@@ -35,6 +37,9 @@ const ALONE: &str = "balancer.alone";
 /// Adds jobs and findings.
 pub fn plan(draft: &mut Draft<'_>) {
     let inventory = draft.inventory;
+    for finding in departed::left_over(draft) {
+        draft.find(finding);
+    }
     let Some(balancer) = &inventory.load_balancer else { return };
     if balancer.hosts.is_empty() {
         draft.find(own(inventory, balancer));

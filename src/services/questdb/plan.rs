@@ -5,6 +5,7 @@ use std::time::Duration;
 use minijinja::context;
 
 use crate::facts::model::{Active, FileState, HostFacts, Observed};
+use crate::inventory::Inventory;
 use crate::inventory::model::{Questdb, QuestdbFlavour};
 use crate::plan::diff::FileWanted;
 use crate::plan::draft::{Draft, JobDraft, Milestone};
@@ -43,7 +44,7 @@ pub fn plan(draft: &mut Draft<'_>) {
     let Some((artifact, directory)) = check::release_for(draft, questdb) else { return };
     let begins_empty = data::data(draft, questdb);
     check::java(draft, questdb);
-    let (unit, env) = match (unit_content(questdb, &directory), env_content(draft, questdb)) {
+    let (unit, env) = match (unit_content(questdb, &directory), env_content(draft.inventory, questdb)) {
         (Ok(unit), Ok(env)) => (unit, env),
         (Err(error), _) | (_, Err(error)) => {
             draft.find(check::defect(host, &error));
@@ -78,8 +79,9 @@ fn unit_content(questdb: &Questdb, directory: &str) -> Result<Content, RenderErr
     render(UNIT_TEMPLATE, &context! { data_dir, java, jar => jar.unwrap_or_default(), protect_home })
 }
 
-fn env_content(draft: &Draft<'_>, questdb: &Questdb) -> Result<Content, RenderError> {
-    let address = draft.inventory.address(&questdb.host).to_string();
+/// `/etc/questdb.env`.
+pub(super) fn env_content(inventory: &Inventory, questdb: &Questdb) -> Result<Content, RenderError> {
+    let address = inventory.address(&questdb.host).to_string();
     let mebibyte = 1 << 20;
     let heap = match questdb.heap {
         bytes if bytes % mebibyte == 0 => format!("{}m", bytes / mebibyte),
