@@ -126,7 +126,7 @@ async fn a_shell_that_talks_without_end_is_cut_off() {
         vec![vec![say(&lines("welcome ", 1 << 20)), say(&lines("welcome\n", 1 << 20)), Act::Hang]],
     );
     let error = Session::open(&host, SessionOptions::new("demo", "r1", "")).await.err().unwrap();
-    assert_eq!(error.kind, HostErrorKind::Protocol, "{error}");
+    assert_eq!(error.kind, HostErrorKind::Shell, "{error}");
 }
 
 #[tokio::test]
