@@ -364,4 +364,33 @@ mod tests {
         assert!(applied.failures[0].download && applied.failures[0].hint.is_some());
         assert!(!applied.failures[1].download && applied.failures[1].hint.is_none());
     }
+
+    #[tokio::test]
+    async fn an_archive_is_looked_into_as_what_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let archives = Archives { cache: Cache::new(folder.path()) };
+        let image = br#"[{"Config":"c.json","RepoTags":["eipwork/kuboard:v3.5.2.9"],"Layers":[]}]"#;
+        for (product, member, content, good) in [
+            (catalog::IMAGE, "manifest.json", &image[..], true),
+            (catalog::IMAGE, "manifest.json", b"[", false),
+            ("etcd", "etcd-v3/etcd", b"\x7fELF", false),
+        ] {
+            let mut tar = tar::Builder::new(Vec::new());
+            let mut header = tar::Header::new_gnu();
+            header.set_size(content.len() as u64);
+            tar.append_data(&mut header, member, content).unwrap();
+            // As `docker save` writes it: not compressed.
+            let bytes = tar.into_inner().unwrap();
+            let path = folder.path().join("archive.tar");
+            std::fs::write(&path, &bytes).unwrap();
+            let artifact = Artifact {
+                product: product.to_owned(),
+                version: "1".to_owned(),
+                source: path.to_str().unwrap().to_owned(),
+                sha256: crate::resource::Sha256Digest::of(&bytes),
+            };
+            let found = archives.path(&artifact, &crate::event::Silent).await;
+            assert_eq!(found.is_ok(), good, "{product}: {found:?}");
+        }
+    }
 }

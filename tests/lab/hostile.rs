@@ -2,6 +2,7 @@
 //! run, and what is secret is seen nowhere.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use crate::course::Course;
@@ -124,6 +125,11 @@ fn differences(lab: &Lab) {
     lab.run(&["plan", "-o", "json"]).exits(0);
     lab.run(&["status", "-o", "json", "--save-facts", facts]).exits(0);
     Poison::new(&poison()).is_not_in("the saved facts", &std::fs::read_to_string(facts).unwrap());
+    assert_eq!(
+        std::fs::metadata(facts).unwrap().permissions().mode() & 0o77,
+        0,
+        "others can read the saved facts"
+    );
     lab.inventory.write(&before);
     settled(lab);
 }

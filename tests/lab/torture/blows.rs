@@ -4,7 +4,10 @@ use std::thread::Scope;
 use std::time::Duration;
 
 use crate::lab::Lab;
+use crate::net;
+use crate::poll::until;
 use crate::seed::Seed;
+use crate::stands::BOOT;
 use crate::tool::Running;
 
 /// What befalls a run at some point.
@@ -190,6 +193,16 @@ impl Blow {
             std::thread::sleep(after);
             lab.hosts_do(action, &[&host]);
         });
+    }
+
+    /// Once the run is over: waits until a host that lost its power can be connected to.
+    pub fn wait(&self, lab: &Lab) {
+        for (host, address) in &lab.hosts {
+            let is_hit = self.kind == Kind::Blackout || self.kind == Kind::Power && self.host == *host;
+            if is_hit {
+                until(BOOT, &format!("{host} lets people in again"), || net::connect(address, 22).map(drop));
+            }
+        }
     }
 
     /// In one line.

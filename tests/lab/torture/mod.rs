@@ -216,6 +216,9 @@ impl Torture<'_> {
         let outcome = up.finish();
         lab.keep(&outcome);
         self.ended(&outcome, &blows);
+        for blow in &blows {
+            blow.wait(lab);
+        }
         if let Some(prefix) = prefix {
             self.predicted(&prefix);
         }
