@@ -280,7 +280,8 @@ impl Torture<'_> {
     /// What the next blow is, and the chance that belongs to it.
     fn draw(&self) -> (Seed, Blow) {
         let mut chance = self.seed.fork(self.report.blows());
-        let blow = Blow::drawn(&mut chance, &Vec::from_iter(self.lab.hosts.keys().cloned()));
+        let hosts: Vec<String> = self.lab.hosts.keys().cloned().collect();
+        let blow = Blow::drawn(&mut chance, &hosts);
         (chance, blow)
     }
 
