@@ -176,7 +176,7 @@ impl Torture<'_> {
         let (mut chance, mut blow) = self.draw();
         let early = chance.below(8) == 0;
         let is_simple = !early && matches!(blow.kind, Kind::Killed | Kind::Moved);
-        let mut prefix = (is_simple && chance.below(PREDICTED) == 0).then(|| {
+        let prefix = (is_simple && chance.below(PREDICTED) == 0).then(|| {
             self.calm();
             Prefix::new(self.machine.facts(lab), &predicted::inventory(lab))
         });
@@ -191,9 +191,6 @@ impl Torture<'_> {
                     continue;
                 }
                 seen += 1;
-                if let Some(prefix) = &mut prefix {
-                    prefix.heard(&event);
-                }
                 if kind == "planned" {
                     let count = |what: &str| usize::try_from(event[what].as_u64().unwrap()).unwrap();
                     of = 2 * (count("steps") + count("jobs"));
@@ -228,7 +225,11 @@ impl Torture<'_> {
         for blow in &blows {
             blow.wait(lab);
         }
-        if let Some(prefix) = prefix {
+        if let Some(mut prefix) = prefix {
+            // All that it said, what came after the blow too.
+            for event in outcome.stdout.lines().filter_map(|line| serde_json::from_str(line).ok()) {
+                prefix.heard(&event);
+            }
             self.predicted(&prefix);
         }
         if blows.iter().any(|blow| blow.kind == Kind::Moved) {
