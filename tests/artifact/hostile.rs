@@ -221,7 +221,7 @@ fn members_without_end_are_refused_before_they_are_all_read() {
 fn with_headers(kind: EntryType, headers: &[(&str, &str)]) -> Vec<u8> {
     let mut records = String::new();
     for (key, value) in headers {
-        let length = (1..).find(|n: &usize| n.to_string().len() + key.len() + value.len() + 3 == *n).unwrap();
+        let length = (1..999).find(|n: &usize| n.to_string().len() + key.len() + value.len() + 3 == *n).unwrap();
         records += &format!("{length} {key}={value}\n");
     }
     let mut tar = Builder::new(Vec::new());
