@@ -11,6 +11,7 @@
 )]
 
 mod argv;
+mod causes;
 mod cold;
 mod course;
 mod eight;

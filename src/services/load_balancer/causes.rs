@@ -16,6 +16,7 @@ pub fn scene(inventory: &Inventory) -> Scene {
         process: "haproxy",
         units: vec![HAPROXY.to_owned(), KEEPALIVED.to_owned()],
         ports: balancer.map(|balancer| balancer.port).into_iter().chain(tls).chain([HEALTH_PORT]).collect(),
+        addresses: balancer.map(|balancer| balancer.address).into_iter().collect(),
         data: vec!["/run".to_owned()],
         ..Scene::default()
     }
