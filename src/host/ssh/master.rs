@@ -5,17 +5,16 @@
 
 use std::error::Error;
 use std::ffi::OsString;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
 use openssh::Session;
-use tempfile::TempDir;
 use tokio::process::Command;
 
 use super::super::{HostError, HostErrorKind};
 use super::failure::{self, Failure};
+use super::folder::control_folder;
 use crate::inventory::model::HostKeys;
 use crate::secret::Secret;
 
@@ -106,6 +105,8 @@ impl Login<'_> {
         let mut ssh = Command::new("ssh");
         ssh.args(["-M", "-N", "-f", "-o", "ControlPersist=3s"]);
         ssh.arg("-S").arg(folder.path().join("master")).arg("-E").arg(&log);
+        // Ctrl-C at a terminal is for us alone: it must not end the commands that reach hosts through bastions.
+        ssh.process_group(0);
         match secret {
             None => {
                 ssh.args(["-o", "BatchMode=yes"]);
@@ -165,44 +166,6 @@ impl Login<'_> {
         let user = self.user.map_or_else(String::new, |user| format!("{user}@"));
         let port = self.port.map_or_else(String::new, |port| format!(" port {port}"));
         HostError::new(failure.kind, format!("ssh to {user}{}{port}: {}", self.host, failure.what))
-    }
-}
-
-/// A folder of our own for the control socket. Its path must be short: a socket's path has 108 bytes at most, and ssh
-/// adds 17 while it binds.
-fn control_folder() -> std::io::Result<TempDir> {
-    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-    let short = |path: &PathBuf| path.is_absolute() && path.as_os_str().len() <= 60;
-    let make = |path: &Path| tempfile::Builder::new().prefix(PREFIX).rand_bytes(8).tempdir_in(path);
-    let folder = match runtime.filter(short).map(|path| make(&path)) {
-        Some(Ok(folder)) => folder,
-        _ => make(Path::new("/tmp"))?,
-    };
-    sweep(folder.path());
-    Ok(folder)
-}
-
-const PREFIX: &str = "kuha-";
-
-/// Removes folders beside this one that a killed run left behind: ours, without a socket, an hour old.
-fn sweep(beside: &Path) {
-    let Some((entries, own)) = beside
-        .parent()
-        .and_then(|parent| std::fs::read_dir(parent).ok())
-        .zip(std::fs::metadata(beside).ok().map(|folder| folder.uid()))
-    else {
-        return;
-    };
-    for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX)) {
-        let is_old = |age: Duration| age > Duration::from_secs(3600);
-        if let Ok(folder) = entry.metadata()
-            && folder.is_dir()
-            && folder.uid() == own
-            && folder.modified().is_ok_and(|time| time.elapsed().is_ok_and(is_old))
-            && !entry.path().join("master").exists()
-        {
-            let _ = std::fs::remove_dir_all(entry.path());
-        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod bastion;
 mod failure;
+mod folder;
 mod master;
 
 use std::pin::Pin;
