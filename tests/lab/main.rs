@@ -29,4 +29,5 @@ mod six;
 mod stands;
 mod three;
 mod tool;
+mod two_runs;
 mod writer;
