@@ -1,6 +1,6 @@
 # What people and CI do with this repository. The lab's own commands: examples/lab/lab help
 .POSIX:
-.PHONY: help build demo demo-lab demo-down test lint install clean
+.PHONY: help build demo demo-lab demo-down test torture bench lint install clean
 
 lab = examples/lab/lab
 binary = $${CARGO_TARGET_DIR:-target}/release/kuboard-ha
@@ -9,6 +9,8 @@ help:
 	@echo 'make demo       build a highly available Kuboard on eight hosts of a lab on this machine (Debian 12, root or sudo)'
 	@echo 'make demo-down  remove that lab'
 	@echo 'make test       all tests, those on lab hosts included'
+	@echo 'make torture    interrupts `up` 200 times in every way there is, and reads the hosts after each (KILLS=50, KUBOARD_HA_SEED=N)'
+	@echo 'make bench      race the tool against a shell script per host, pyinfra and Ansible (hours; see benches/README.md)'
 	@echo 'make lint       format, clippy, shellcheck'
 	@echo 'make install    put kuboard-ha where cargo puts programs'
 	@echo 'make clean      remove every lab, its images and its cache'
@@ -38,11 +40,20 @@ test:
 	@$(lab) prepare --tests
 	cargo test --locked --no-fail-fast
 
+# The same harness that `make test` runs with 20; its report lies in target/torture/ afterwards.
+torture:
+	@$(lab) prepare --tests
+	KUBOARD_HA_KILLS=$${KILLS:-200} cargo test --locked --test lab torture::torture -- --exact --nocapture
+
+# Alone on the machine, or its figures mean little.
+bench:
+	benches/run
+
 lint:
 	cargo fmt --all --check
 	cargo clippy --locked --all-targets -- -D warnings
 	@command -v shellcheck > /dev/null || { echo 'shellcheck is missing: apt-get install shellcheck'; exit 1; }
-	shellcheck -x -a $(lab) examples/lab/recipes/* examples/lab/host/* .ci/run
+	shellcheck -x -a $(lab) examples/lab/recipes/* examples/lab/host/* .ci/run benches/run benches/peers/floor/run
 
 install:
 	cargo install --path . --locked

@@ -6,7 +6,7 @@
 //! archive is Homebrew's.
 
 use crate::inventory::model::{Download, Etcd, Kuboard, Questdb, QuestdbFlavour};
-use crate::resource::{Arch, Artifact, Sha256Digest};
+use crate::resource::{Arch, Artifact, Sha256Digest, shown_address};
 
 /// `(patch, amd64, arm64)` of etcd 3.5.
 #[rustfmt::skip]
@@ -72,6 +72,9 @@ pub struct Advisory {
     /// The version to use instead.
     pub better: String,
 }
+
+/// The product of an image archive, which `docker load` unpacks.
+pub const IMAGE: &str = "kuboard-image";
 
 /// A release that cannot be verified, hence not installed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -171,7 +174,7 @@ pub fn questdb_artifact(questdb: &Questdb, arch: Arch) -> Result<Artifact, NoDig
 pub fn image_artifact(kuboard: &Kuboard, arch: Arch) -> Option<Result<Artifact, NoDigest>> {
     let archive = kuboard.image_archive.as_ref()?;
     let version = image_tag(&kuboard.image).unwrap_or("unversioned");
-    let release = Release { product: "kuboard-image", version, upstream: "", key: "kuboard.image_archive" };
+    let release = Release { product: IMAGE, version, upstream: "", key: "kuboard.image_archive" };
     Some(release.artifact(arch, Some(archive), None))
 }
 
@@ -207,8 +210,11 @@ impl Release<'_> {
 
     fn no_digest(&self, arch: Arch, source: &str) -> NoDigest {
         let file = source.rsplit('/').next().unwrap_or(source);
-        let fetch =
-            if source.starts_with("http") { format!("`curl -fLO {source}` and ") } else { String::new() };
+        let fetch = if source.starts_with("http") {
+            format!("`curl -fLO {}` and ", shown_address(&source))
+        } else {
+            String::new()
+        };
         NoDigest {
             product: self.product.to_owned(),
             version: self.version.to_owned(),

@@ -39,6 +39,10 @@ pub enum Event {
         error: String,
         /// Whether another attempt follows.
         retrying: bool,
+        /// Which attempt this was, from 1.
+        attempt: usize,
+        /// How many there are at most, trouble of this kind considered.
+        attempts: usize,
     },
     /// All that can be seen on a host was read.
     HostGathered {
@@ -147,8 +151,10 @@ pub enum Event {
         host: HostName,
         /// What it said.
         error: String,
-        /// The last lines of its output, the logs that matter.
+        /// What the host shows: the lines that matter.
         evidence: Vec<String>,
+        /// Why, where it is recognised.
+        cause: Option<Box<Cause>>,
     },
     /// A job ended well.
     JobFinished {
@@ -171,6 +177,37 @@ pub enum Event {
         /// The signal's name.
         signal: String,
     },
+}
+
+/// Why something does not work, recognised by name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Cause {
+    /// Stable name: `port.taken`.
+    pub code: String,
+    /// What is wrong and where, one or two sentences.
+    pub message: String,
+    /// Literal next commands, or what to change.
+    pub hint: String,
+    /// Whether it stays until somebody does something: waiting is in vain.
+    #[serde(skip)]
+    pub lasting: bool,
+    /// Hosts that this one waits for; it stays as long as what is wrong there.
+    #[serde(skip)]
+    pub waits_for: Vec<HostName>,
+}
+
+impl Cause {
+    /// A cause that stays until somebody does something.
+    pub fn new(code: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        let (message, hint) = (message.into(), hint.into());
+        Self { code: code.to_owned(), message, hint, lasting: true, waits_for: Vec::new() }
+    }
+
+    /// The same where it may pass by itself.
+    #[must_use]
+    pub fn passing(self) -> Self {
+        Self { lasting: false, ..self }
+    }
 }
 
 fn seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {

@@ -36,7 +36,7 @@
 //! |---|---|---|
 //! | face | [`cli`] | arguments, the user's files and environment, printing, exit codes |
 //! | hands | [`host`], [`artifact`], `facts::gather`, [`apply`] | SSH, downloads, looking, changing; [`apply`] alone changes hosts |
-//! | thought | [`render`], [`services`], [`plan`], [`status`], `facts::look`, `facts::read`, `facts::script` | pure: what to look at, what it means, what to do, how it stands |
+//! | thought | [`render`], [`causes`], [`services`], [`plan`], [`status`], `facts::look`, `facts::read`, `facts::script` | pure: what to look at, what it means, why it fails, what to do, how it stands |
 //! | input | [`inventory`], [`catalog`], `facts::model`, `facts::service`, `facts::probe` | pure: text in, validated data out |
 //! | words | [`secret`], [`resource`], [`event`] | the vocabulary |
 //!
@@ -50,12 +50,16 @@
 //! its controller vanishes it stops between two steps. The lease is a `flock` that steps inherit: it ends with the last
 //! of them, and needs no clock. A job has guards; where one no longer holds, the run looks and plans anew.
 //!
+//! Where a service does not come up, its host is looked at once more ([`causes`]): the evidence is told, and a cause by
+//! name where it is known. A wait looks now and then too, and ends as soon as a cause is seen that stays.
+//!
 //! Secrets are drawn on a host. A plan names them; contents are assembled there, from text and secrets
 //! ([`resource::Content`]), and compared by key ([`resource::ContentKey`]), so the planner never sees a value.
 
 pub mod apply;
 pub mod artifact;
 pub mod catalog;
+pub mod causes;
 pub mod cli;
 pub mod event;
 pub mod facts;

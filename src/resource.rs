@@ -53,8 +53,22 @@ impl fmt::Display for Arch {
 
 /// A SHA-256 digest, 64 lower-case hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "String", into = "String")]
 pub struct Sha256Digest(String);
+
+impl TryFrom<String> for Sha256Digest {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::parse(&text).ok_or_else(|| format!("not a SHA-256 digest: {text:?}"))
+    }
+}
+
+impl From<Sha256Digest> for String {
+    fn from(digest: Sha256Digest) -> Self {
+        digest.0
+    }
+}
 
 impl Sha256Digest {
     /// Reads 64 hexadecimal digits of either case; anything else is `None`.
@@ -256,27 +270,32 @@ impl Artifact {
         format!("{} {}", self.product, self.version)
     }
 
-    /// The source as shown to people: without user, password and query, which may hold a token.
+    /// The source as shown to people.
     pub fn shown_source(&self) -> String {
-        let Some((scheme, rest)) = self.source.split_once("://") else {
-            return self.source.clone();
-        };
-        let (rest, query) = match rest.find(['?', '#']) {
-            Some(end) => (&rest[..end], if rest[end..].starts_with('?') { "?***" } else { "" }),
-            None => (rest, ""),
-        };
-        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        let (login, host) = match authority.rsplit_once('@') {
-            Some((_, host)) => ("***@", host),
-            None => ("", authority),
-        };
-        // `user:pa/ss@host` does not parse as an address: what looks like a port there is half a password.
-        let port = host.rsplit_once(':').map_or("", |(_, port)| port);
-        if !host.ends_with(']') && !port.bytes().all(|byte| byte.is_ascii_digit()) {
-            return format!("{scheme}://***");
-        }
-        format!("{scheme}://{login}{host}{path}{query}")
+        shown_address(&self.source)
     }
+}
+
+/// An address as shown to people: without user, password and query, which may hold a token. A path is shown as it is.
+pub fn shown_address(source: &str) -> String {
+    let Some((scheme, rest)) = source.split_once("://") else {
+        return source.to_owned();
+    };
+    let (rest, query) = match rest.find(['?', '#']) {
+        Some(end) => (&rest[..end], if rest[end..].starts_with('?') { "?***" } else { "" }),
+        None => (rest, ""),
+    };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let (login, host) = match authority.rsplit_once('@') {
+        Some((_, host)) => ("***@", host),
+        None => ("", authority),
+    };
+    // `user:pa/ss@host` does not parse as an address: what looks like a port there is half a password.
+    let port = host.rsplit_once(':').map_or("", |(_, port)| port);
+    if !host.ends_with(']') && !port.bytes().all(|byte| byte.is_ascii_digit()) {
+        return format!("{scheme}://***");
+    }
+    format!("{scheme}://{login}{host}{path}{query}")
 }
 
 #[cfg(test)]
@@ -299,6 +318,14 @@ mod tests {
         assert_ne!(content("1").key(&one), content("2").key(&one));
         assert_ne!(content("1").key(&one), content("1").key(&two));
         assert!(content("1").key(&BTreeMap::new()).as_str().ends_with(".absent"));
+    }
+
+    #[test]
+    fn a_saved_digest_is_one() {
+        let digest = Sha256Digest::of(b"x");
+        let saved = serde_json::to_string(&digest).unwrap();
+        assert_eq!(serde_json::from_str::<Sha256Digest>(&saved).unwrap(), digest);
+        assert!(serde_json::from_str::<Sha256Digest>("\"abc\"").is_err());
     }
 
     #[test]

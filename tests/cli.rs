@@ -66,7 +66,7 @@ impl Saved {
     }
 
     fn unreachable() -> Self {
-        Self::new(|_| HostState::Unreachable { why: "connection timed out".into() })
+        Self::new(|_| HostState::unreachable("connection timed out"))
     }
 
     fn file(&self) -> PathBuf {
@@ -307,6 +307,7 @@ fn status_waits_for_slow_hosts_and_not_for_dead_ones() {
 log=$(printf '%s\n' "$@" | sed -n '/^-E$/{n;p;}')
 case $last in
 10.99.16.11) sleep 5.5; echo 'Permission denied (publickey).' >"$log" ;;
+10.99.16.13) echo 'Permission denied (publickey).' >"$log" ;;
 *) sleep "$patience"; echo "ssh: connect to host $last port 22: Connection timed out" >"$log" ;;
 esac
 touch "$0.$last"

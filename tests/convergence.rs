@@ -152,11 +152,10 @@ fn unharmed(world: &World, before: &World) -> Result<(), String> {
     if let Some(breach) = world.breaches().first() {
         return Err(breach.clone());
     }
-    let now = world.data();
     for (host, (cluster, index)) in before.data() {
-        match now.get(&host) {
-            Some((same, further)) if *same == cluster && *further >= index => {}
-            other => return Err(format!("the data of {host} was {cluster} {index} and is {other:?}")),
+        if !world.keeps(&host, &cluster, index) {
+            let now = world.data().remove(&host);
+            return Err(format!("the data of {host} was {cluster} {index} and is {now:?}"));
         }
     }
     Ok(())
@@ -277,6 +276,92 @@ fn a_disk_lost_at_any_time_leads_to_an_end_or_a_way_out() {
             happen(world, &format!("wipe {victim}"));
             end(world).map(drop)
         });
+    }
+}
+
+/// What can become of members, each under the inventory that asks for the repair.
+fn hurt() -> Vec<(&'static str, World)> {
+    let file = Path::new("inventories").join("three-machines.yaml");
+    let of = |hosts: &[&str]| {
+        let mut patch = serde_json::json!({
+            "hosts": { "node-3": null },
+            "etcd": { "hosts": hosts },
+            "kuboard": { "hosts": ["node-1", "node-2"] },
+            "load_balancer": { "hosts": ["node-1", "node-2"] },
+        });
+        for host in hosts {
+            patch["hosts"][host] = format!("10.99.16.3{}", host.trim_start_matches("node-")).into();
+        }
+        world::changed_inventory(&file, &patch)
+    };
+    let three = of(&["node-1", "node-2", "node-3"]);
+    let five = of(&["node-1", "node-2", "node-3", "node-4", "node-5"]);
+    let moved = of(&["node-1", "node-2", "node-4"]);
+    let happened = |world: &World, events: &[&str]| {
+        let mut world = world.clone();
+        events.iter().for_each(|event| happen(&mut world, event));
+        world
+    };
+    let (sound, large) = (World::running(&three), World::running(&five));
+    let adopted = |mut world: World, inventory: &Inventory| {
+        world.adopt(inventory);
+        world
+    };
+    let learner = ["wipe node-2", "unlist-member node-2", "add-learner node-2"];
+    vec![
+        ("wiped", happened(&sound, &["wipe node-2"])),
+        ("the leader wiped", happened(&sound, &["lead node-1", "wipe node-1"])),
+        ("amnesiac", happened(&sound, &["amnesia node-3"])),
+        ("a new machine", happened(&sound, &["replace node-2"])),
+        ("removed by hand", happened(&sound, &["stop etcd.service node-2", "unlist-member node-2"])),
+        ("added and never started", happened(&sound, &learner)),
+        ("two of five wiped", happened(&large, &["wipe node-2", "wipe node-4"])),
+        ("grown", adopted(sound.clone(), &five)),
+        ("shrunk", adopted(large.clone(), &three)),
+        ("moved, the old one dead", adopted(happened(&sound, &["power-cut node-3"]), &moved)),
+        ("moved, the old one alive", adopted(sound.clone(), &moved)),
+    ]
+}
+
+/// Every member votes and is healthy, and nobody else is counted.
+fn whole(world: &World) -> Result<(), String> {
+    let hosts = &world.inventory.etcd.hosts;
+    let healthy = hosts.iter().filter(|host| world.has_quorum(host)).count();
+    let served = world.clusters.values().filter(|cluster| cluster.leader.is_some());
+    let listed: Vec<usize> = served.map(|cluster| cluster.members.len()).collect();
+    let whole = healthy == hosts.len() && listed == [hosts.len()];
+    if whole { Ok(()) } else { Err(format!("{healthy} of {} are healthy, {listed:?} listed", hosts.len())) }
+}
+
+#[test]
+fn a_repair_cut_off_after_any_step_is_finished_by_the_next() {
+    for (name, start) in hurt() {
+        let planning = look_and_plan(&start);
+        assert!(!planning.is_blocked(), "{name}:\n{}", world::listing(&planning));
+        for steps in 0..=planning.plan.step_count() {
+            for power in [false, true] {
+                let mut world = start.clone();
+                // A guard that no longer holds ends a run as well.
+                let _ = world.run(&planning, steps);
+                let before = world.clone();
+                if power {
+                    for host in world.inventory.hosts.keys().cloned().collect::<Vec<_>>() {
+                        world.power_cut(&host);
+                    }
+                }
+                let ended = must_end_empty(&mut world).and_then(|()| unharmed(&world, &before));
+                if let Err(why) = ended.and_then(|()| whole(&world)) {
+                    panic!("{name}, after {steps} steps, power cut: {power}: {why}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn repairs_survive_power_cuts() {
+    for (name, start) in hurt() {
+        check(name, 12, &start, |world| must_end_empty(world).and_then(|()| whole(world)));
     }
 }
 

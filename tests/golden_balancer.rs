@@ -113,6 +113,7 @@ fn facts(inventory: &Inventory, prefix: u8) -> Facts {
             let seen = BalancerFacts {
                 healthy: Observed::Known(false),
                 answers: Observed::Known(false),
+                adverts: Observed::Known(Vec::new()),
                 ..BalancerFacts::default()
             };
             let facts = HostFacts { addresses, balancer: balancer.then_some(seen), ..HostFacts::default() };

@@ -70,18 +70,18 @@ async fn a_banner_before_the_shell_is_skipped() {
 async fn a_login_that_gives_no_shell_is_explained() {
     let gone = login_script("echo This account is currently not available. >&2; exit 1");
     let error = Session::open(gone.host.as_ref(), gone.options("r1")).await.err().unwrap();
-    assert_eq!(error.kind, HostErrorKind::Protocol);
+    assert_eq!(error.kind, HostErrorKind::Shell);
     assert!(error.message.contains("not available"), "{error}");
 
     let silent = login_script("exec sleep 5");
     let mut options = silent.options("r1");
-    options.patience = Duration::from_millis(300);
+    options.deadlines.hello = Duration::from_millis(300);
     let error = Session::open(silent.host.as_ref(), options).await.err().unwrap();
-    assert_eq!(error.kind, HostErrorKind::Protocol, "{error}");
+    assert_eq!(error.kind, HostErrorKind::Silent, "{error}");
 
     let endless = login_script("exec yes");
     let error = Session::open(endless.host.as_ref(), endless.options("r1")).await.err().unwrap();
-    assert_eq!(error.kind, HostErrorKind::Protocol, "{error}");
+    assert_eq!(error.kind, HostErrorKind::Shell, "{error}");
 }
 
 #[tokio::test]

@@ -139,6 +139,20 @@ fn paths_start_at_the_inventorys_folder() {
 }
 
 #[test]
+fn a_folder_may_have_any_name() {
+    let text = std::fs::read_to_string(root().join("inventories/sudo.yaml")).unwrap();
+    let text =
+        text.replace("identity_file: ~/.ssh/id_ed25519", "identity_file: keys/%u\n  config_file: ~/ssh");
+    assert!(text.contains("keys/%u"), "{text}");
+    let inventory = load_at(Path::new("/srv/100% \"$(id)\"/é"), &text).unwrap().inventory;
+    let ssh = &inventory.hosts[&HostName::new("etcd1")].ssh;
+    // ssh fills in signs of the text; of the folder it would, too.
+    assert_eq!(ssh.identity_file.as_deref(), Some(Path::new("/srv/100%% \"$(id)\"/é/keys/%u")));
+    // ssh itself does not know `~` there.
+    assert_eq!(ssh.config_file.as_deref(), Some(Path::new("/home/ops/ssh")));
+}
+
+#[test]
 fn the_bastion_sample_is_https_with_ldap() {
     let inventory = sample("bastion.yaml").inventory;
     assert_eq!(inventory.kuboard.url, "https://kuboard.example.com");

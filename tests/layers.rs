@@ -12,7 +12,10 @@ use syn::visit::{self, Visit};
 const LAYERS: [(&str, &[&str]); 5] = [
     ("words", &["secret", "resource", "event"]),
     ("input", &["inventory", "catalog", "facts::model", "facts::service", "facts::probe"]),
-    ("thought", &["render", "services", "plan", "status", "facts::look", "facts::read", "facts::script"]),
+    (
+        "thought",
+        &["render", "causes", "services", "plan", "status", "facts::look", "facts::read", "facts::script"],
+    ),
     ("hands", &["host", "artifact", "apply", "facts::gather"]),
     ("face", &["cli"]),
 ];
@@ -46,7 +49,7 @@ const FORBIDDEN: [(&str, &[&str]); 5] = [
 ];
 
 /// `apply` and these files interpret; they must not know a product.
-const PRODUCT_FREE: [&str; 3] = ["src/apply", "src/plan/diff.rs", "src/plan/order.rs"];
+const PRODUCT_FREE: [&str; 4] = ["src/apply", "src/causes", "src/plan/diff.rs", "src/plan/order.rs"];
 const PRODUCTS: [&str; 5] = ["etcd", "questdb", "haproxy", "keepalived", "kuboard-"];
 
 const LONGEST: usize = 600;

@@ -305,7 +305,7 @@ fn a_host_that_was_not_seen_gets_no_steps_and_the_others_go_on() {
     let mut facts = world::running(&inventory);
     let away = HostName::new("kuboard-1");
     let why = "connection refused".to_owned();
-    facts.hosts.insert(away.clone(), kuboard_ha::facts::HostState::Unreachable { why });
+    facts.hosts.insert(away.clone(), kuboard_ha::facts::HostState::unreachable(why));
     facts.without.insert(away.clone());
     let planning = plan(&inventory, &facts);
     assert!(planning.plan.jobs.iter().all(|job| job.host != away), "{}", world::listing(&planning));

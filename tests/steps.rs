@@ -9,8 +9,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use kuboard_ha::facts::look::{FileLook, Looks};
 use kuboard_ha::facts::model::{FileState, Observed};
-use kuboard_ha::facts::probe::files;
+use kuboard_ha::facts::probe::{files, sections};
+use kuboard_ha::facts::script::script as facts_script;
 use kuboard_ha::inventory::model::Transfer;
 use kuboard_ha::plan::model::{Action, Job, JobId, Reason, Risk, SecretChange, StageId, Step};
 use kuboard_ha::plan::script::{RUNTIME, quote, script};
@@ -347,4 +349,63 @@ fn a_package_manager_that_fails_for_another_reason_is_not_asked_for_minutes() {
         assert!(said.contains("no such disk"), "{said}");
         assert_eq!(fs::read_to_string(scratch.path("tries")).unwrap().lines().count(), 2);
     });
+}
+
+#[test]
+fn of_a_file_with_secrets_only_what_is_none_leaves_the_host() {
+    everywhere(|scratch| {
+        let path = scratch.path("app.env");
+        let shown = |scratch: &Scratch| {
+            let clear = FileLook::Only(vec!["A".into(), "ONCE".into()]);
+            let looks =
+                Looks { files: [(path.to_str().unwrap().to_owned(), clear)].into(), ..Looks::default() };
+            let said = scratch.run(&facts_script(&looks)).unwrap();
+            assert!(!said.contains("poison"), "{said}");
+            let texts = sections(&said).into_iter().find(|section| section.name == "text");
+            texts.map(|section| section.lines.join("\n"))
+        };
+        // Somebody else's: nothing of it.
+        fs::write(&path, "A=poison\n").unwrap();
+        assert_eq!(shown(scratch), None);
+        // Ours, with a secret that the inventory no longer names, and one that it now has in the clear.
+        scratch.secret("env.ONCE", "poison");
+        let text = "# ours\nA=a b=c\nGONE=poison\nAB=poison\nONCE=poison\n\nnot a line of ours: poison\n";
+        fs::remove_file(&path).unwrap();
+        scratch.write(&path, &Content::text(text)).unwrap();
+        let expected = "# ours\nA=a b=c\nGONE=***\nAB=***\nONCE=***\n\n***";
+        assert_eq!(shown(scratch).as_deref(), Some(expected));
+    });
+}
+
+/// A curl that notes how it was called and goes on with what is there, as the real one does.
+const NOTING_CURL: &str = r#"mkdir -p bin
+printf '%s\n' '#!/bin/sh' 'echo "$*" >>calls' 'cat >>asked' 'while [ "$1" != -o ]; do shift; done' \
+    'if [ -s "$2" ]; then { [ ! -e full ] || exit 22; }; printf rest >>"$2"; else printf whole >"$2"; fi' >bin/curl
+chmod +x bin/curl
+PATH=$PWD/bin:$PATH
+"#;
+
+#[test]
+fn a_host_that_fetches_by_itself_shows_no_token_and_trusts_no_leftover() {
+    let whole = Sha256Digest::of(b"whole");
+    let address = "https://h/a?sig=\"poison\\";
+    let fetch = format!("{NOTING_CURL}fetch_staged {whole} {}", quote(address));
+    for (left, calls) in [(None, 1), (Some("whole"), 0), (Some("other"), 2), (Some(""), 1)] {
+        everywhere(|scratch| {
+            let stage = scratch.state().join("stage");
+            fs::create_dir_all(&stage).unwrap();
+            if let Some(left) = left {
+                fs::write(stage.join(format!("{whole}.part")), left).unwrap();
+            }
+            scratch.run(&fetch).unwrap();
+            assert_eq!(fs::read_to_string(stage.join(whole.as_str())).unwrap(), "whole");
+            let called = fs::read_to_string(scratch.path("calls")).unwrap_or_default();
+            assert_eq!(called.lines().count(), calls, "{left:?}: {called}");
+            assert!(!called.contains("poison"), "{called}");
+            if calls > 0 {
+                let asked = fs::read_to_string(scratch.path("asked")).unwrap();
+                assert!(asked.starts_with("url = \"https://h/a?sig=\\\"poison\\\\\"\n"), "{asked}");
+            }
+        });
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::explain::Doubt;
 use super::segment::{self, Segment};
 use crate::plan::model::{Job, Plan};
 use crate::resource::HostName;
@@ -44,6 +45,8 @@ pub(super) struct Wait {
     pub(super) since: Instant,
     /// What was seen last.
     pub(super) seen: String,
+    /// What was thought of it.
+    pub(super) doubt: Doubt,
 }
 
 impl<'a> Board<'a> {
@@ -124,10 +127,11 @@ impl<'a> Board<'a> {
     }
 
     /// The job's waiting step has not seen its effect yet; `true` if it sees something new.
-    pub(super) fn wait_on(&mut self, job: usize, seen: &str) -> bool {
+    pub(super) fn wait_on(&mut self, job: usize, seen: &str, doubt: Doubt) -> bool {
         let progress = &mut self.progress[job];
         progress.state = State::Open;
         let Some(wait) = &mut progress.wait else { return false };
+        wait.doubt = doubt;
         let new = wait.seen != seen;
         if new {
             seen.clone_into(&mut wait.seen);
@@ -139,7 +143,15 @@ impl<'a> Board<'a> {
     pub(super) fn waiting(&mut self, job: usize) -> (Wait, bool) {
         let wait = &mut self.progress[job].wait;
         let new = wait.is_none();
-        (wait.get_or_insert_with(|| Wait { since: Instant::now(), seen: String::new() }).clone(), new)
+        (
+            wait.get_or_insert_with(|| Wait {
+                since: Instant::now(),
+                seen: String::new(),
+                doubt: Doubt::default(),
+            })
+            .clone(),
+            new,
+        )
     }
 
     /// How much longer the job's waiting step may wait.

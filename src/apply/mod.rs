@@ -1,12 +1,12 @@
 //! Carrying a plan out: the only code that changes hosts. It interprets; what a step means is in its shell text.
 
 mod board;
+mod explain;
 mod lease;
 mod run;
 mod segment;
 mod stage;
 mod tell;
-mod unit;
 mod values;
 mod wait;
 
@@ -18,7 +18,7 @@ use futures::future::BoxFuture;
 pub use self::lease::{LeaseError, lease};
 pub use self::run::{Means, apply};
 use crate::artifact;
-use crate::event::EventSink;
+use crate::event::{Cause, EventSink};
 use crate::host::HostError;
 use crate::plan::model::JobId;
 use crate::resource::{Artifact, HostName, ResourceId};
@@ -61,19 +61,32 @@ pub struct FailedStep {
     pub title: String,
     /// Why it failed, one line.
     pub error: String,
-    /// The last lines of its output.
+    /// What the host shows: the lines that matter, or the last ones of its output.
     pub evidence: Vec<String>,
+    /// Why, where it is recognised.
+    pub cause: Option<Cause>,
     /// What kind of failure.
-    pub cause: Cause,
+    pub kind: FailureKind,
+}
+
+/// What a look at the host tells of a step that failed.
+#[derive(Clone, Debug, Default)]
+struct Account {
+    /// The lines that matter; empty where the step's own output says it all.
+    evidence: Vec<String>,
+    /// Why, where it is recognised.
+    cause: Option<Cause>,
 }
 
 /// What kind of failure a step's was.
 #[derive(Clone, Debug)]
-pub enum Cause {
+pub enum FailureKind {
     /// It ended with this status.
     Status(i32),
     /// Its time was up.
     TimedOut,
+    /// It waited for what can no longer come about.
+    InVain,
     /// An archive could not be had or was not what it should be.
     Artifact(Option<artifact::Error>),
     /// The host cannot do what every run needs, or the shell there did not keep to its protocol.

@@ -8,19 +8,19 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::Semaphore;
 
 use super::board::Board;
+use super::explain::{self, Doubt};
 use super::segment::{self, Segment};
 use super::stage::{self, Lost};
 use super::tell::{self, Teller};
-use super::unit;
 use super::values::Values;
 use super::wait::{self, NOT_YET};
-use super::{ArtifactSource, Cause, Fenced, Outcome};
+use super::{Account, ArtifactSource, FailureKind, Fenced, Outcome};
 use crate::event::{Event, EventSink, Silent};
 use crate::host::cancel::Cancel;
 use crate::host::fleet::Fleet;
 use crate::host::session::{JobEnd, Session};
 use crate::host::{HostError, HostErrorKind};
-use crate::inventory::model::Transfer;
+use crate::inventory::Inventory;
 use crate::plan::model::{Action, Plan};
 use crate::plan::script::{JobScript, script};
 use crate::resource::HostName;
@@ -34,8 +34,8 @@ const SHORT_SLICE: Duration = Duration::from_millis(500);
 pub struct Means<'a> {
     /// For sessions beside the shells.
     pub fleet: &'a Fleet,
-    /// How archives reach the hosts.
-    pub transfer: Transfer,
+    /// What the plan was made for.
+    pub inventory: &'a Inventory,
     /// Where archives come from.
     pub artifacts: &'a dyn ArtifactSource,
     /// The secrets that the user supplied.
@@ -50,7 +50,7 @@ pub struct Means<'a> {
 
 /// Carries a plan out over leased sessions. Those that are still good are left in `sessions`.
 pub async fn apply(plan: &Plan, sessions: &mut BTreeMap<HostName, Session>, means: &Means<'_>) -> Outcome {
-    let scripts: Vec<_> = plan.jobs.iter().map(|job| script(job, means.transfer)).collect();
+    let scripts: Vec<_> = plan.jobs.iter().map(|job| script(job, means.inventory.transfer)).collect();
     let mut run = Run {
         means,
         scripts: &scripts,
@@ -58,6 +58,8 @@ pub async fn apply(plan: &Plan, sessions: &mut BTreeMap<HostName, Session>, mean
         idle: std::mem::take(sessions),
         values: Values::new(means.secrets),
         outcome: Outcome::default(),
+        begun: Instant::now(),
+        lost: BTreeSet::new(),
     };
     let mut work = FuturesUnordered::new();
     loop {
@@ -81,6 +83,9 @@ struct Run<'a> {
     idle: BTreeMap<HostName, Session>,
     values: Values<'a>,
     outcome: Outcome,
+    begun: Instant,
+    /// Hosts where something was waited for in vain.
+    lost: BTreeSet<HostName>,
 }
 
 /// What ended.
@@ -92,11 +97,21 @@ enum Done {
         session: Session,
         result: Result<JobEnd, HostError>,
         changed: usize,
+        looked: Box<Looked>,
     },
     /// Bringing an archive to a host; `None` where it was asked to stop.
     Stage { job: usize, step: usize, begun: Instant, result: Option<Result<(), Lost>> },
     /// Reading a secret on a host.
     Value { from: HostName, id: SecretId, result: Result<Option<Secret<String>>, HostError> },
+}
+
+/// What a look at the host told, where there was one.
+#[derive(Default)]
+struct Looked {
+    account: Account,
+    doubt: Doubt,
+    /// Whether the wait is in vain.
+    in_vain: bool,
 }
 
 type Work<'a> = FuturesUnordered<BoxFuture<'a, Done>>;
@@ -137,13 +152,16 @@ impl<'a> Run<'a> {
         self.take(job);
         let (what, means) = (self.board.job(job), self.means);
         let guards = !self.board.is_guarded(job);
+        let (run, lost) = (self.begun, self.lost.clone());
+        let (mut looked, mut waits_since) = (Box::<Looked>::default(), Instant::now());
         // Whether a wait that sees nothing now has had all its time.
         let mut final_slice = true;
         let (script, first) = match &segment {
             Segment::Guards | Segment::Stage(_) => (segment::cut(&self.scripts[job], 0..0, true), 0),
             Segment::Shell(steps) => (segment::cut(&self.scripts[job], steps.clone(), guards), steps.start),
             Segment::Wait(step) => {
-                let (_, new) = self.board.waiting(job);
+                let (wait, new) = self.board.waiting(job);
+                (looked.doubt, waits_since) = (wait.doubt, wait.since);
                 if new {
                     tell::begin(what, *step, means.sink);
                 }
@@ -173,16 +191,26 @@ impl<'a> Run<'a> {
                 let end = session.job(&script, means.cancel, &mut tell).await?;
                 let JobEnd::Failed { step, rc, output } = end else { return Ok(end) };
                 let yet_to_come = waits && !final_slice && matches!(rc, NOT_YET | 124);
-                if yet_to_come || means.cancel.is_cancelled() {
-                    return Ok(JobEnd::Failed { step, rc, output });
+                let quiet = yet_to_come && !looked.doubt.is_due(waits_since);
+                let seen = if quiet || means.cancel.is_cancelled() {
+                    None
+                } else {
+                    let at = first + step;
+                    explain::look(&mut session, means.inventory, what, at, run, &output).await
+                };
+                if let Some(seen) = seen {
+                    if yet_to_come {
+                        let cause = explain::cause(means.inventory, what, &seen);
+                        let (attempts, at_rest) = (seen.attempts(), seen.is_at_rest());
+                        looked.in_vain = looked.doubt.hears(attempts, at_rest, cause.as_ref(), &lost);
+                    }
+                    looked.account = explain::account(means.inventory, what, first + step, &seen);
                 }
-                let steps = what.steps.get(..=first + step).unwrap_or_default();
-                let output = unit::explained(&mut session, steps, &output).await;
                 Ok(JobEnd::Failed { step, rc, output })
             }
             .await;
             let changed = teller.changed;
-            Done::Shell { job, segment, session, result, changed }
+            Done::Shell { job, segment, session, result, changed, looked }
         }));
     }
 
@@ -201,7 +229,7 @@ impl<'a> Run<'a> {
                         Err(_) => Some(Err(Lost {
                             error: format!("not there after {} s", limit.as_secs()),
                             output: String::new(),
-                            cause: Cause::TimedOut,
+                            kind: FailureKind::TimedOut,
                         })),
                     }
                 }
@@ -224,16 +252,16 @@ impl<'a> Run<'a> {
 
     fn settle(&mut self, done: Done) {
         match done {
-            Done::Shell { job, segment, session, result, changed } => {
+            Done::Shell { job, segment, session, result, changed, looked } => {
                 self.outcome.changed += changed;
                 let host = self.board.job(job).host.clone();
                 match result {
                     // Asked to stop, that shell has ended.
                     Ok(end) if !self.means.cancel.is_cancelled() => {
                         self.idle.insert(host, session);
-                        self.settle_shell(job, &segment, end);
+                        self.settle_shell(job, &segment, end, looked);
                     }
-                    Ok(end) => self.settle_shell(job, &segment, end),
+                    Ok(end) => self.settle_shell(job, &segment, end, looked),
                     Err(error) => self.settle_lost(job, &segment, error),
                 }
             }
@@ -243,9 +271,9 @@ impl<'a> Run<'a> {
                     tell::finish(self.board.job(job), step, true, begun.elapsed(), self.means.sink);
                     self.advance(job, step + 1);
                 }
-                Some(Err(lost)) => match lost.cause {
-                    Cause::Host(error) if error.kind.is_retryable() => self.disconnected(job, error),
-                    cause => self.failed(job, step, lost.error, &lost.output, cause),
+                Some(Err(lost)) => match lost.kind {
+                    FailureKind::Host(error) if error.kind.is_retryable() => self.disconnected(job, error),
+                    kind => self.failed(job, step, lost.error, &lost.output, Account::default(), kind),
                 },
                 None => self.board.give_up(job),
             },
@@ -253,7 +281,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn settle_shell(&mut self, job: usize, segment: &Segment, end: JobEnd) {
+    fn settle_shell(&mut self, job: usize, segment: &Segment, end: JobEnd, looked: Box<Looked>) {
         let what = self.board.job(job);
         match (segment, end) {
             (_, JobEnd::Stopped { .. }) => self.board.give_up(job),
@@ -273,25 +301,33 @@ impl<'a> Run<'a> {
                 self.advance(job, step + 1);
             }
             (Segment::Wait(step), JobEnd::Failed { rc: NOT_YET | 124, output, .. }) => {
-                self.settle_wait(job, *step, &output);
+                self.settle_wait(job, *step, &output, looked);
             }
             (Segment::Shell(steps), JobEnd::Done) => self.advance(job, steps.end),
             (Segment::Guards | Segment::Stage(_), JobEnd::Done) => self.advance(job, 0),
-            (Segment::Wait(step), JobEnd::Failed { rc, output, .. }) => self.status(job, *step, rc, &output),
+            (Segment::Wait(step), JobEnd::Failed { rc, output, .. }) => {
+                self.status(job, *step, rc, &output, looked.account);
+            }
             (Segment::Shell(steps), JobEnd::Failed { step, rc, output }) => {
-                self.status(job, steps.start + step, rc, &output);
+                self.status(job, steps.start + step, rc, &output, looked.account);
             }
             (Segment::Guards | Segment::Stage(_), JobEnd::Failed { step, rc, output }) => {
-                self.status(job, step, rc, &output);
+                self.status(job, step, rc, &output, looked.account);
             }
         }
     }
 
-    fn settle_wait(&mut self, job: usize, step: usize, output: &str) {
+    fn settle_wait(&mut self, job: usize, step: usize, output: &str, looked: Box<Looked>) {
         let what = self.board.job(job);
         let seen = wait::seen(output);
+        if looked.in_vain {
+            let seconds = self.board.waiting(job).0.since.elapsed().as_secs();
+            let error = format!("waiting would not help, given up after {seconds} s: {seen}");
+            self.lost.insert(what.host.clone());
+            return self.failed(job, step, error, output, looked.account, FailureKind::InVain);
+        }
         let patience = self.board.patience(job);
-        if self.board.wait_on(job, seen) && !patience.is_zero() {
+        if self.board.wait_on(job, seen, looked.doubt) && !patience.is_zero() {
             self.means.sink.emit(Event::StepWaiting {
                 job: what.id.to_string(),
                 step,
@@ -305,12 +341,12 @@ impl<'a> Run<'a> {
                 "" => format!("it did not come about within {seconds} s"),
                 seen => format!("it did not come about within {seconds} s: {seen}"),
             };
-            self.failed(job, step, error, output, Cause::TimedOut);
+            self.failed(job, step, error, output, looked.account, FailureKind::TimedOut);
         }
     }
 
     fn settle_lost(&mut self, job: usize, segment: &Segment, error: HostError) {
-        if matches!(error.kind, HostErrorKind::Disconnected | HostErrorKind::Unreachable) {
+        if error.kind.is_retryable() {
             self.disconnected(job, error);
         } else {
             let step = match segment {
@@ -318,7 +354,8 @@ impl<'a> Run<'a> {
                 Segment::Stage(step) | Segment::Wait(step) => *step,
                 Segment::Shell(steps) => steps.start,
             };
-            self.failed(job, step, error.message.clone(), "", Cause::Host(error));
+            let message = error.message.clone();
+            self.failed(job, step, message, "", Account::default(), FailureKind::Host(error));
         }
     }
 
@@ -329,6 +366,8 @@ impl<'a> Run<'a> {
             host: host.clone(),
             error: error.message.clone(),
             retrying: false,
+            attempt: 1,
+            attempts: 1,
         });
         self.outcome.disconnected.insert(host, error);
         self.board.give_up(job);
@@ -341,17 +380,26 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn status(&mut self, job: usize, step: usize, rc: i32, output: &str) {
+    fn status(&mut self, job: usize, step: usize, rc: i32, output: &str, account: Account) {
         let what = self.board.job(job);
-        let (error, cause) = tell::reason(rc, output, what.steps[step].limit);
+        let (error, kind) = tell::reason(rc, output, what.steps[step].limit);
         match self.values.missing(&what.steps[step]) {
-            Some(why) => self.failed(job, step, why, output, Cause::Secret),
-            None => self.failed(job, step, error, output, cause),
+            Some(why) => self.failed(job, step, why, output, account, FailureKind::Secret),
+            None => self.failed(job, step, error, output, account, kind),
         }
     }
 
-    fn failed(&mut self, job: usize, step: usize, error: String, output: &str, cause: Cause) {
-        let failure = tell::fail(self.board.job(job), step, error, output, cause, self.means.sink);
+    fn failed(
+        &mut self,
+        job: usize,
+        step: usize,
+        error: String,
+        output: &str,
+        account: Account,
+        kind: FailureKind,
+    ) {
+        let what = self.board.job(job);
+        let failure = tell::fail(what, step, error, output, account, kind, self.means.sink);
         self.outcome.failed.extend(failure);
         self.board.give_up(job);
     }

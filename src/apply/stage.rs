@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::run::Means;
-use super::{ArtifactSource, Cause};
+use super::{ArtifactSource, FailureKind};
 use crate::event::{Event, EventSink, Silent};
 use crate::host::session::Session;
 use crate::host::{HostError, HostErrorKind};
@@ -15,7 +15,7 @@ use crate::resource::{Artifact, HostName, Sha256Digest};
 pub(super) struct Lost {
     pub(super) error: String,
     pub(super) output: String,
-    pub(super) cause: Cause,
+    pub(super) kind: FailureKind,
 }
 
 /// Brings one archive to one host. Dropped half-way, it leaves nothing on the host that counts.
@@ -25,7 +25,7 @@ pub(super) async fn stage(
     script: &StepScript,
     means: &Means<'_>,
 ) -> Result<(), Lost> {
-    match means.transfer {
+    match means.inventory.transfer {
         Transfer::Push => push(artifact, host, means).await,
         Transfer::Pull => pull(artifact, host, script, means).await,
     }
@@ -35,16 +35,16 @@ async fn push(artifact: &Artifact, host: &HostName, means: &Means<'_>) -> Result
     let lost = |error: HostError| Lost {
         error: error.message.clone(),
         output: String::new(),
-        cause: match error.kind {
-            HostErrorKind::Damaged => Cause::Artifact(None),
-            _ => Cause::Host(error),
+        kind: match error.kind {
+            HostErrorKind::Damaged => FailureKind::Artifact(None),
+            _ => FailureKind::Host(error),
         },
     };
     let path = fetched(means.artifacts, artifact, means.sink).await?;
     let unreadable = |error: std::io::Error| Lost {
         error: format!("cannot read {}: {error}", path.display()),
         output: String::new(),
-        cause: Cause::Artifact(None),
+        kind: FailureKind::Artifact(None),
     };
     let mut file = tokio::fs::File::open(&path).await.map_err(unreadable)?;
     let size = file.metadata().await.map_err(unreadable)?.len();
@@ -72,7 +72,7 @@ async fn pull(
     let lost = |error: HostError| Lost {
         error: error.message.clone(),
         output: String::new(),
-        cause: Cause::Host(error),
+        kind: FailureKind::Host(error),
     };
     let mut session = means.fleet.open(host, &Silent).await.map_err(lost)?;
     // The lease is the other shell's; a lock of its own keeps an orphan of an earlier run from writing beside us.
@@ -85,9 +85,9 @@ async fn pull(
     if look.rc == 0 {
         return Ok(());
     }
-    let (error, cause) = super::tell::reason(look.rc, &look.text, script.limit);
-    let cause = if matches!(cause, Cause::TimedOut) { cause } else { Cause::Artifact(None) };
-    Err(Lost { error, output: look.text, cause })
+    let (error, kind) = super::tell::reason(look.rc, &look.text, script.limit);
+    let kind = if matches!(kind, FailureKind::TimedOut) { kind } else { FailureKind::Artifact(None) };
+    Err(Lost { error, output: look.text, kind })
 }
 
 async fn fetched(
@@ -98,7 +98,7 @@ async fn fetched(
     artifacts.path(artifact, sink).await.map_err(|error| Lost {
         error: error.to_string(),
         output: String::new(),
-        cause: Cause::Artifact(Some(error)),
+        kind: FailureKind::Artifact(Some(error)),
     })
 }
 

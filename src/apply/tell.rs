@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Cause, FailedStep};
+use super::{Account, FailedStep, FailureKind};
 use crate::event::{Event, EventSink};
 use crate::host::session::Frame;
 use crate::plan::model::Job;
 use crate::plan::title::step_title;
 
 /// How many lines of a failed step's output are kept.
-const EVIDENCE: usize = 30;
+const EVIDENCE: usize = 12;
 
 /// Tells of the steps of one job as they go.
 pub(super) struct Teller<'a> {
@@ -72,19 +72,25 @@ pub(super) fn fail(
     step: usize,
     error: String,
     output: &str,
-    cause: Cause,
+    account: Account,
+    kind: FailureKind,
     sink: &dyn EventSink,
 ) -> Option<FailedStep> {
     let what = job.steps.get(step)?;
-    let lines: Vec<_> = output.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
-    let evidence: Vec<_> =
-        lines[lines.len().saturating_sub(EVIDENCE)..].iter().map(|line| (*line).to_owned()).collect();
+    let Account { mut evidence, cause } = account;
+    evidence.retain(|line| !error.contains(line.trim()));
+    if evidence.is_empty() {
+        let lines: Vec<_> = output.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
+        evidence =
+            lines[lines.len().saturating_sub(EVIDENCE)..].iter().map(|line| (*line).to_owned()).collect();
+    }
     sink.emit(Event::StepFailed {
         job: job.id.to_string(),
         step,
         host: job.host.clone(),
         error: error.clone(),
         evidence: evidence.clone(),
+        cause: cause.clone().map(Box::new),
     });
     Some(FailedStep {
         host: job.host.clone(),
@@ -95,18 +101,20 @@ pub(super) fn fail(
         error,
         evidence,
         cause,
+        kind,
     })
 }
 
 /// A failed step in one line, and why: what it said last, for steps say why they fail.
-pub(super) fn reason(rc: i32, output: &str, limit: Duration) -> (String, Cause) {
+pub(super) fn reason(rc: i32, output: &str, limit: Duration) -> (String, FailureKind) {
     let last = output.lines().rev().map(str::trim).find(|line| !line.is_empty());
     match (rc, last) {
-        (124, None) => (format!("not done after {} s, stopped", limit.as_secs()), Cause::TimedOut),
-        (124, Some(last)) => {
-            (format!("not done after {} s, stopped; it said last: {last}", limit.as_secs()), Cause::TimedOut)
-        }
-        (rc, None) => (format!("ended with status {rc} and said nothing"), Cause::Status(rc)),
-        (rc, Some(last)) => (last.to_owned(), Cause::Status(rc)),
+        (124, None) => (format!("not done after {} s, stopped", limit.as_secs()), FailureKind::TimedOut),
+        (124, Some(last)) => (
+            format!("not done after {} s, stopped; it said last: {last}", limit.as_secs()),
+            FailureKind::TimedOut,
+        ),
+        (rc, None) => (format!("ended with status {rc} and said nothing"), FailureKind::Status(rc)),
+        (rc, Some(last)) => (last.to_owned(), FailureKind::Status(rc)),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::future::Future;
 use std::io::{self, Read};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
@@ -29,6 +29,8 @@ pub struct Patience {
     pub tries: u32,
     /// Before the second attempt; doubled for each further one.
     pub backoff: Duration,
+    /// Bytes of one archive: a server that sends without end must not fill the disk.
+    pub largest: u64,
 }
 
 impl Default for Patience {
@@ -39,6 +41,8 @@ impl Default for Patience {
             overall: Duration::from_hours(1),
             tries: 5,
             backoff: Duration::from_millis(500),
+            // No release archive is bigger.
+            largest: 16 << 30,
         }
     }
 }
@@ -113,8 +117,11 @@ impl Cache {
             .mode(0o700)
             .create(&self.dir)
             .map_err(|source| file_error("create", &self.dir, source))?;
+        close(&self.dir).map_err(|source| file_error("keep others out of", &self.dir, source))?;
         let path = self.beside(digest, "lock");
-        let file = File::create(&path).map_err(|source| file_error("lock", &path, source))?;
+        let file = plain(&path)
+            .and_then(|()| File::create(&path))
+            .map_err(|source| file_error("lock", &path, source))?;
         loop {
             // Asked again and again: a thread that blocks in flock would outlive a cancelled run.
             match file.try_lock() {
@@ -178,6 +185,24 @@ pub fn digest_file(path: impl AsRef<Path>) -> Result<Sha256Digest, Error> {
     let (hash, _) =
         File::open(path).and_then(hash_reader).map_err(|source| file_error("read", path, source))?;
     Ok(Sha256Digest::from_bytes(&hash.finalize()))
+}
+
+/// Keeps others from writing to a folder: what they plant there would be overwritten, or believed.
+fn close(dir: &Path) -> io::Result<()> {
+    if fs::metadata(dir)?.mode() & 0o022 == 0 {
+        return Ok(());
+    }
+    fs::set_permissions(dir, fs::Permissions::from_mode(0o700))
+}
+
+/// Takes away what stands where a file of the cache will be written and is none: a link, or another name of a file.
+pub(super) fn plain(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(meta) if meta.is_file() && meta.nlink() == 1 => Ok(()),
+        Ok(_) => fs::remove_file(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Hashes to the end; gives the state, to go on with, and the number of bytes.
@@ -251,6 +276,7 @@ impl Stamp {
     }
 
     fn write(&self, record: &Path) -> io::Result<()> {
+        plain(record)?;
         fs::write(record, &self.0)
     }
 }

@@ -205,6 +205,14 @@ pub enum Problem {
         /// Its name.
         member: String,
     },
+    /// A header that one program obeys and another passes over: they would not unpack the same.
+    #[error("member {member:?} has a header {key:?}, which not every program reads alike")]
+    Header {
+        /// Its name.
+        member: String,
+        /// The header.
+        key: String,
+    },
     /// More members than allowed.
     #[error("more than {limit} members")]
     TooMany {
@@ -298,7 +306,8 @@ impl Failure {
                     .into()
             }
             Self::Status { status: 401 | 403, .. } => {
-                "the server wants a login: write it into the address (https://USER:PASSWORD@HOST/…)".into()
+                "the server wants a login, and none stands in an inventory: fetch the file yourself and give its path"
+                    .into()
             }
             Self::Proxy { .. } | Self::Status { status: 407, .. } => {
                 "check https_proxy, http_proxy and no_proxy in the environment".into()

@@ -16,8 +16,6 @@ use super::part::{HEAD, Part, text_in};
 use crate::event::{Event, EventSink};
 use crate::resource::{Artifact, Sha256Digest};
 
-/// No release archive is bigger; a server that sends without end must not fill the disk. Bytes.
-const BIGGEST: u64 = 16 << 30;
 /// The longest wait that a server may ask for.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// Progress is told this often.
@@ -78,18 +76,19 @@ async fn download(artifact: &Artifact, cache: &Cache, meter: &mut Meter<'_>) -> 
     let url = address(&artifact.source).map_err(|failure| failed(artifact, failure, 0))?;
     let http = cache.http().map_err(|failure| failed(artifact, failure, 0))?;
     let mut part = Part::open(&cache.part_path(&artifact.sha256)).await?;
-    let mut leftover = part.length() > 0;
+    // Whether its bytes may be those of two files: of an earlier run's, or of one that changed on the server meanwhile.
+    let mut is_pieced = part.length() > 0;
     let mut most = part.length();
     let mut fruitless = 0;
     loop {
-        let failure = match attempt(http, &url, &artifact.sha256, &mut part, meter).await? {
+        let failure = match attempt(http, &url, artifact, patience.largest, &mut part, meter).await? {
             Outcome::Whole => {
                 if part.digest() == artifact.sha256 {
                     part.sync().await?;
                     return cache.keep(&artifact.sha256);
                 }
-                // An earlier run may have left bytes of another file: once more, from the first byte.
-                if std::mem::take(&mut leftover) {
+                // Once more, from the first byte.
+                if std::mem::take(&mut is_pieced) {
                     part.clear().await?;
                     continue;
                 }
@@ -104,6 +103,7 @@ async fn download(artifact: &Artifact, cache: &Cache, meter: &mut Meter<'_>) -> 
             Outcome::Failed(failure) => failure,
         };
         part.flush().await?;
+        is_pieced = part.length() > 0;
         fruitless = if part.length() > most { 1 } else { fruitless + 1 };
         most = most.max(part.length());
         if !failure.is_retryable() || fruitless >= patience.tries {
@@ -128,12 +128,13 @@ enum Outcome {
 async fn attempt(
     http: &Http,
     url: &Url,
-    digest: &Sha256Digest,
+    artifact: &Artifact,
+    largest: u64,
     part: &mut Part,
     meter: &mut Meter<'_>,
 ) -> Result<Outcome, Error> {
     // A run that ended between the last byte and the renaming left it whole.
-    if part.length() > 0 && part.digest() == *digest {
+    if part.length() > 0 && part.digest() == artifact.sha256 {
         return Ok(Outcome::Whole);
     }
     let mut answer = match http.get(url, part.length()).await {
@@ -160,8 +161,8 @@ async fn attempt(
         if let Some(damage) = part.damage(false) {
             return Ok(Outcome::Damaged(damage));
         }
-        if part.length() > BIGGEST {
-            return Ok(Outcome::Damaged(Damage::TooBig { limit: BIGGEST }));
+        if part.length() > largest {
+            return Ok(Outcome::Damaged(Damage::TooBig { limit: largest }));
         }
         meter.tell(part.length(), answer.total);
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 
-use super::cache::{file_error, hash_reader};
+use super::cache::{file_error, hash_reader, plain};
 use super::error::{Damage, Error};
 use crate::resource::Sha256Digest;
 
@@ -112,6 +112,7 @@ pub(super) fn text_in(head: &[u8]) -> Option<Damage> {
 }
 
 fn read_part(path: &Path) -> io::Result<(File, Sha256, Vec<u8>, u64)> {
+    plain(path)?;
     let mut file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
     let (hash, length) = hash_reader(&mut file)?;
     file.rewind()?;

@@ -134,6 +134,14 @@ fn walk(
             return Err(Problem::TooBig { limit: most_bytes });
         }
         budget.next.set(size + BETWEEN);
+        let is_global = entry.header().entry_type() == EntryType::XGlobalHeader;
+        if is_global && size > BETWEEN {
+            return Err(Problem::TooBig { limit: BETWEEN });
+        }
+        check_headers(&mut entry, is_global)?;
+        if is_global {
+            continue;
+        }
         let mut content = Counted { reader: &mut entry, count: 0 };
         if let Some(member) = member(content.reader)? {
             // A reader that fails is told by its own error, not by what `visit` made of it.
@@ -164,6 +172,28 @@ fn walk(
     if count == 0 { Err(Problem::Corrupt { why: "it holds nothing".into() }) } else { Ok(()) }
 }
 
+/// Headers that every program reads alike, or that none obeys which is not asked to.
+const HEADERS: [&str; 11] =
+    ["path", "linkpath", "size", "mtime", "atime", "ctime", "uid", "gid", "uname", "gname", "comment"];
+const UNASKED: [&str; 3] = ["SCHILY.xattr.", "LIBARCHIVE.", "RHT.security."];
+
+/// Refuses extended headers that turn a plain member into a sparse one or rename it behind our back (GNU tar knows
+/// some that the tar crate does not). One for all members may hold a comment only: `git archive` writes the commit's id
+/// so.
+fn check_headers(entry: &mut tar::Entry<'_, impl Read>, is_global: bool) -> Result<(), Problem> {
+    let member = entry.path_bytes().escape_ascii().to_string().chars().take(200).collect::<String>();
+    let Some(headers) = entry.pax_extensions().map_err(|error| corrupt(&error))? else { return Ok(()) };
+    for header in headers {
+        let header = header.map_err(|error| corrupt(&error))?;
+        let key = String::from_utf8_lossy(header.key_bytes()).into_owned();
+        let known = HEADERS.contains(&key.as_str()) || UNASKED.iter().any(|start| key.starts_with(start));
+        if (is_global && key != "comment") || !known {
+            return Err(Problem::Header { member, key: key.escape_debug().take(80).collect() });
+        }
+    }
+    Ok(())
+}
+
 /// What an entry is; `None` for what says nothing about a file.
 fn member(entry: &tar::Entry<'_, impl Read>) -> Result<Option<Member>, Problem> {
     let bytes = entry.path_bytes();
@@ -180,8 +210,6 @@ fn member(entry: &tar::Entry<'_, impl Read>) -> Result<Option<Member>, Problem> 
         EntryType::Link => Kind::HardLink {
             target: target().map(|name| name.strip_prefix("./").map_or(name.clone(), ToOwned::to_owned))?,
         },
-        // `git archive` writes the commit's id so.
-        EntryType::XGlobalHeader => return Ok(None),
         _ => return Err(special()),
     };
     let name = safe_name(&bytes, kind == Kind::Folder)?;

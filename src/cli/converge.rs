@@ -1,8 +1,12 @@
 //! The loop of `up`: look, plan, ask, apply, and look again until nothing is left to do.
 
+use std::collections::BTreeSet;
+
 use crate::cli::error::CliError;
+use crate::event::Cause;
 use crate::facts::Facts;
 use crate::plan::model::{Plan, Planning, Risk};
+use crate::plan::title::step_title;
 use crate::resource::HostName;
 
 /// How often a run plans anew before it gives up.
@@ -22,7 +26,7 @@ pub trait World {
 /// Decides whether a plan may be carried out.
 #[expect(async_fn_in_trait, reason = "used as a bound only, on one thread's stack")]
 pub trait Consent {
-    /// Whether it may; asked again only when the risk rises.
+    /// Whether it may; asked again only when the risk rises, or another member is to go.
     async fn given(&mut self, planning: &Planning, facts: &Facts) -> bool;
     /// Told of each plan.
     fn planned(&mut self, _round: u32, _planning: &Planning) {}
@@ -70,6 +74,8 @@ pub struct Failure {
     pub error: String,
     /// The lines that matter.
     pub evidence: Vec<String>,
+    /// Why, where it is recognised by name.
+    pub cause: Option<Cause>,
     /// What helps against it, where that is known.
     pub hint: Option<String>,
     /// Whether a download, or the verification of one, failed.
@@ -117,6 +123,7 @@ pub enum UpResult {
 pub async fn converge(world: &mut impl World, consent: &mut impl Consent) -> Result<UpOutcome, CliError> {
     let mut changed = 0;
     let mut agreed = Risk::None;
+    let mut agreed_to = BTreeSet::new();
     let mut last = End::Fenced;
     let mut fruitless = 0;
     for round in 1.. {
@@ -134,6 +141,8 @@ pub async fn converge(world: &mut impl World, consent: &mut impl Consent) -> Res
         let planning = world.plan(&facts);
         consent.planned(round, &planning);
         let risk = planning.plan.risk();
+        let losses: BTreeSet<String> = losses(&planning.plan).into_iter().collect();
+        let agrees = risk <= agreed && losses.is_subset(&agreed_to);
         let result = if consent.is_cancelled() {
             UpResult::Interrupted
         } else if planning.is_blocked() {
@@ -142,10 +151,11 @@ pub async fn converge(world: &mut impl World, consent: &mut impl Consent) -> Res
             if changed == 0 { UpResult::Unchanged } else { UpResult::Converged }
         } else if last == End::Done || round > ROUNDS {
             UpResult::NotConverged
-        } else if risk > agreed && !consent.given(&planning, &facts).await {
+        } else if !agrees && !consent.given(&planning, &facts).await {
             if consent.is_cancelled() { UpResult::Interrupted } else { UpResult::Declined }
         } else {
             agreed = agreed.max(risk);
+            agreed_to.extend(losses);
             let applied = world.apply(&planning.plan).await?;
             changed += applied.changed;
             last = applied.end;
@@ -165,10 +175,19 @@ pub async fn converge(world: &mut impl World, consent: &mut impl Consent) -> Res
     Err(CliError::new(crate::cli::exit::Exit::Unexpected, "the loop of rounds ended by itself"))
 }
 
+/// What a plan takes away for good, a line each: `etcd2: remove etcd2 from the cluster (its data is gone)`.
+pub fn losses(plan: &Plan) -> Vec<String> {
+    let steps = plan.jobs.iter().flat_map(|job| job.steps.iter().map(move |step| (&job.host, step)));
+    steps
+        .filter(|(_, step)| step.risk == Risk::Replace)
+        .map(|(host, step)| format!("{host}: {} ({})", step_title(step), step.reason))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::output::sample_plans::{blocked, fresh, rolling};
+    use crate::cli::output::sample_plans::{blocked, fresh, replacing, rolling};
 
     /// What each look leads to, and how each application ends.
     struct Told {
@@ -245,6 +264,19 @@ mod tests {
         let ends = vec![(2, End::Fenced), (4, End::Done)];
         let (outcome, asked) = ran(vec![rolling(), rolling()], ends, Risk::Restart).await;
         assert_eq!((outcome.result, outcome.changed, asked), (UpResult::Converged, 6, 1));
+    }
+
+    #[tokio::test]
+    async fn agreeing_to_the_loss_of_one_member_is_not_agreeing_to_another() {
+        let ends = vec![(2, End::Fenced), (4, End::Done)];
+        let same = vec![replacing("etcd2"), replacing("etcd2")];
+        let (outcome, asked) = ran(same, ends.clone(), Risk::Replace).await;
+        assert_eq!((outcome.result, asked), (UpResult::Converged, 1));
+        let other = vec![replacing("etcd2"), replacing("etcd3")];
+        let (outcome, asked) = ran(other, ends, Risk::Replace).await;
+        assert_eq!((outcome.result, asked), (UpResult::Converged, 2));
+        let (outcome, _) = ran(vec![replacing("etcd2")], vec![], Risk::Restart).await;
+        assert_eq!((outcome.result, outcome.changed), (UpResult::Declined, 0));
     }
 
     #[tokio::test]

@@ -3,12 +3,13 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use crate::cli::files;
 use crate::cli::site::Site;
 use crate::facts::Facts;
 pub use crate::host::cancel::Cancel;
 use crate::inventory::{self, Context};
 pub use crate::inventory::{Advice, Loaded, Problem, masked};
-use crate::plan::model::Planning;
+use crate::plan::model::{Action, Planning};
 use crate::plan::script::{RUNTIME, script as job_script};
 use crate::plan::title::step_title;
 use crate::resource::HostName;
@@ -16,7 +17,9 @@ use crate::resource::HostName;
 /// Reads an inventory; relative paths in it start at `folder`.
 pub fn load(text: &str, folder: &Path) -> Result<Loaded, Vec<Problem>> {
     let home = std::env::home_dir();
-    let read = |path: &Path| std::fs::read_to_string(path).map_err(|error| error.to_string());
+    let read = |path: &Path| {
+        files::read(path, inventory::LARGEST).and_then(files::text).map_err(|error| error.to_string())
+    };
     inventory::load(text, &Context { folder, home: home.as_deref(), read: &read })
 }
 
@@ -43,13 +46,18 @@ pub fn script(site: &Site, planning: &Planning, host: &HostName) -> String {
             let _ = writeln!(text, "# only while: {title}\n( set -eu\n{guard}\n)");
         }
         for (step, sent) in job.steps.iter().zip(&script.steps) {
+            let sent_text = match &step.action {
+                // An address may hold a token.
+                Action::Stage { artifact } => sent.text.replace(&artifact.source, &artifact.shown_source()),
+                _ => sent.text.clone(),
+            };
             let again = if sent.waits { "again and again, " } else { "" };
             let limit = sent.limit.as_secs();
             let _ = writeln!(
                 text,
                 "# {} ({again}at most {limit} s)\n( set -eu\n{}\n)",
                 step_title(step),
-                sent.text
+                sent_text
             );
         }
     }

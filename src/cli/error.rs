@@ -62,9 +62,12 @@ impl CliError {
             _ => Exit::Unreachable,
         };
         let failed = Self::new(kind, format!("{name} could not be used")).because(error);
-        match host_hint(name, error.kind) {
-            Some(hint) => failed.hint(hint),
-            None => failed,
+        match (&error.hint, error.kind) {
+            (Some(hint), _) => failed.hint(hint),
+            (None, HostErrorKind::Disconnected) => {
+                failed.hint("what was running there may still run; the same command again waits for it")
+            }
+            (None, _) => failed,
         }
     }
 
@@ -95,52 +98,21 @@ fn clean_report(report: &str) -> String {
     }
 }
 
-/// What helps against that kind of trouble with a host.
-pub fn host_hint(name: &HostName, kind: HostErrorKind) -> Option<String> {
-    match kind {
-        HostErrorKind::Unreachable => Some(format!(
-            "is {name} up, and is ssh.host, ssh.port and ssh.proxy_jump right? `ssh -v` to it tells more"
-        )),
-        HostErrorKind::Disconnected => {
-            Some("what was running there may still run; the same command again waits for it".to_owned())
-        }
-        HostErrorKind::HostKeyUnknown => Some(
-            "connect once with ssh and compare the key, or set `ssh: { host_keys: accept-new }` in the inventory"
-                .to_owned(),
-        ),
-        HostErrorKind::HostKeyChanged => Some(format!(
-            "if {name} was installed anew: `ssh-keygen -R ADDRESS`, then connect once with ssh; if not, somebody \
-             may stand in between"
-        )),
-        HostErrorKind::Login => Some(
-            "give a key (ssh.identity_file, or load it into the agent) or ssh.password; the user is ssh.user"
-                .to_owned(),
-        ),
-        HostErrorKind::Sudo => {
-            Some("give ssh.sudo_password, or let the user run sudo without one, or use root".to_owned())
-        }
-        HostErrorKind::SudoTty => {
-            Some("`requiretty` in /etc/sudoers forbids sudo without a terminal; exempt this user".to_owned())
-        }
-        HostErrorKind::Protocol | HostErrorKind::Broken | HostErrorKind::Damaged | HostErrorKind::Local => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn an_error_says_what_why_and_what_next() {
-        let error =
-            HostError { kind: HostErrorKind::HostKeyUnknown, message: "host key verification failed".into() };
+        let error = HostError::new(HostErrorKind::HostKeyUnknown, "the host key is not known here")
+            .hint("accept it:\n  ssh root@10.0.0.1 true");
         let text =
             CliError::host(&HostName::new("etcd2"), &error).render(&Canvas { width: 72, colour: false });
         insta::assert_snapshot!(text, @r#"
         error: etcd2 could not be used
-          because host key verification failed
-        hint: connect once with ssh and compare the key, or set `ssh: {
-              host_keys: accept-new }` in the inventory
+          because the host key is not known here
+        hint: accept it:
+                ssh root@10.0.0.1 true
         "#);
     }
 }

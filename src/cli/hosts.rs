@@ -10,8 +10,9 @@ use futures::future::BoxFuture;
 use futures::{StreamExt as _, stream};
 use tokio::sync::Semaphore;
 
-use crate::apply::{self, ArtifactSource, Cause, FailedStep, LeaseError, lease};
+use crate::apply::{self, ArtifactSource, FailedStep, FailureKind, LeaseError, lease};
 use crate::artifact::{self, Cache, Limits};
+use crate::catalog;
 use crate::cli::converge::{Applied, End, Failure, World};
 use crate::cli::engine::planning;
 use crate::cli::error::CliError;
@@ -21,10 +22,10 @@ use crate::event::{Event, EventSink};
 use crate::facts::gather::gather;
 use crate::facts::{Facts, HostState};
 use crate::host::cancel::Cancel;
-use crate::host::fleet::Fleet;
+use crate::host::fleet::{Fleet, Patience};
 use crate::host::session::{Session, SessionOptions, Sudo};
 use crate::host::ssh::{Bastions, Ssh};
-use crate::host::{Host, HostError};
+use crate::host::{Host, HostError, HostErrorKind};
 use crate::plan::model::{Plan, Planning};
 use crate::plan::script::RUNTIME;
 use crate::resource::{Artifact, HostName};
@@ -41,19 +42,21 @@ pub struct Means {
     pub without: Vec<HostName>,
     /// The wish to stop.
     pub cancel: Cancel,
-    /// How long a look at one host may take.
-    pub patience: Option<Patience>,
+    /// How long silent hosts are waited for.
+    pub patience: Patience,
+    /// How long a look at a host that answers may take; what takes longer counts as not reachable.
+    pub look: Option<Look>,
     /// Where events go.
     pub events: Arc<dyn EventSink>,
 }
 
-/// How long a look at one host may take; what takes longer counts as not reachable.
+/// How long a look at one host may take.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
-    /// Until it accepts a connection, whole seconds: dead hosts must not hold the others up.
-    pub accept: Duration,
-    /// In all, for a host that accepted: it lives, and may be busy.
-    pub look: Duration,
+pub struct Look {
+    /// While the others answer swiftly.
+    pub swift: Duration,
+    /// While they do not: then this machine may be the slow one.
+    pub slow: Duration,
 }
 
 /// The hosts of a site, as every command that looks at them uses them.
@@ -82,31 +85,47 @@ impl<'a> Hosts<'a> {
                     ..SessionOptions::new(&site.inventory.cluster, &run, RUNTIME)
                 };
                 let ssh = Ssh::new(name.clone(), host.ssh.clone(), login.password, &bastions);
-                let ssh = match means.patience {
-                    Some(patience) => ssh.accepting_within(patience.accept),
-                    None => ssh,
-                };
                 (name.clone(), (Arc::new(ssh) as Arc<dyn Host>, options))
             })
             .collect();
         means.events.emit(Event::RunStarted { run, hosts: site.inventory.hosts.keys().cloned().collect() });
-        let fleet = Fleet::new(members, means.parallel)
-            .trying_again_within(means.patience.map(|patience| patience.accept));
+        let fleet = Fleet::new(members, means.parallel).with(means.patience);
         Self { site, means, fleet, sessions: BTreeMap::new() }
     }
 
-    /// The same as [`Self::see`], within the patience that the command has.
+    /// The same as [`Self::see`], within the time that the command has.
     async fn see_in_time(&self, name: &HostName, held: Option<Session>) -> Seen {
-        let Some(patience) = self.means.patience else {
+        let Some(look) = self.means.look else {
             return self.see(name, held).await;
         };
-        if let Ok(seen) = tokio::time::timeout(patience.look, self.see(name, held)).await {
+        let mut see = std::pin::pin!(self.see(name, held));
+        if let Ok(seen) = tokio::time::timeout(look.swift, &mut see).await {
             return seen;
         }
-        let why = format!("no answer within {} s", patience.look.as_secs());
-        let event = Event::HostUnreachable { host: name.clone(), error: why.clone(), retrying: false };
-        self.means.events.emit(event);
-        Seen { session: None, state: HostState::Unreachable { why } }
+        let mut limit = look.swift;
+        if self.fleet.is_slow() {
+            limit = look.slow;
+            if let Ok(seen) = tokio::time::timeout(look.slow.saturating_sub(look.swift), &mut see).await {
+                return seen;
+            }
+        }
+        let error = HostError::new(
+            HostErrorKind::Silent,
+            format!("it is there, but was not seen within {} s", limit.as_secs()),
+        );
+        self.unseen(name, error)
+    }
+
+    /// Tells of a host that could not be looked at.
+    fn unseen(&self, name: &HostName, error: HostError) -> Seen {
+        self.means.events.emit(Event::HostUnreachable {
+            host: name.clone(),
+            error: error.message.clone(),
+            retrying: false,
+            attempt: 1,
+            attempts: 1,
+        });
+        Seen::nothing(error)
     }
 
     /// Looks at one host over the session that is there, or a new one.
@@ -115,20 +134,21 @@ impl<'a> Hosts<'a> {
         if let Some(mut session) = held
             && let Ok(facts) = gather(&mut session, &self.site.inventory).await
         {
+            // That says nothing of how swiftly it lets in, but that the way to the hosts is open.
+            self.fleet.answered(Duration::ZERO);
             events.emit(Event::HostGathered { host: name.clone() });
             return Seen { session: Some(session), state: HostState::Reached(Box::new(facts)) };
         }
-        let looked = async {
-            let mut session = self.fleet.open(name, events).await?;
-            let facts = gather(&mut session, &self.site.inventory).await?;
-            Ok::<_, HostError>((session, facts))
+        let mut session = match self.fleet.open(name, events).await {
+            Ok(session) => session,
+            Err(error) => return Seen::nothing(error),
         };
-        match looked.await {
-            Ok((session, facts)) => {
+        match gather(&mut session, &self.site.inventory).await {
+            Ok(facts) => {
                 events.emit(Event::HostGathered { host: name.clone() });
                 Seen { session: Some(session), state: HostState::Reached(Box::new(facts)) }
             }
-            Err(error) => Seen { session: None, state: HostState::Unreachable { why: error.message } },
+            Err(error) => self.unseen(name, error),
         }
     }
 }
@@ -137,6 +157,16 @@ impl<'a> Hosts<'a> {
 struct Seen {
     session: Option<Session>,
     state: HostState,
+}
+
+impl Seen {
+    fn nothing(error: HostError) -> Self {
+        let answered = error.kind.is_answer();
+        Self {
+            session: None,
+            state: HostState::Unreachable { why: error.message, answered, hint: error.hint },
+        }
+    }
 }
 
 /// Names a run on the hosts: eight hexadecimal digits, drawn at random.
@@ -166,7 +196,7 @@ impl World for Hosts<'_> {
         };
         for name in &self.means.without {
             let why = "left out by --without".to_owned();
-            facts.hosts.insert(name.clone(), HostState::Unreachable { why });
+            facts.hosts.insert(name.clone(), HostState::unreachable(why));
         }
         for (name, seen) in seen {
             facts.hosts.insert(name.clone(), seen.state);
@@ -199,7 +229,7 @@ impl World for Hosts<'_> {
             &mut self.sessions,
             &apply::Means {
                 fleet: &self.fleet,
-                transfer: self.site.inventory.transfer,
+                inventory: &self.site.inventory,
                 artifacts: &archives,
                 secrets: &self.site.secrets.supplied,
                 uploads: &Semaphore::new(UPLOADS),
@@ -241,8 +271,8 @@ fn applied(outcome: apply::Outcome) -> Applied {
 
 fn failure(failed: FailedStep) -> Failure {
     let mut evidence = failed.evidence;
-    let lost = match &failed.cause {
-        Cause::Artifact(Some(error)) => Some(error),
+    let lost = match &failed.kind {
+        FailureKind::Artifact(Some(error)) => Some(error),
         _ => None,
     };
     if let Some(error) = lost {
@@ -255,7 +285,10 @@ fn failure(failed: FailedStep) -> Failure {
         step: failed.title,
         error: failed.error,
         evidence,
-        hint: lost.map(artifact::Error::hint),
+        hint: lost
+            .map(artifact::Error::hint)
+            .or_else(|| failed.cause.as_ref().map(|cause| cause.hint.clone())),
+        cause: failed.cause,
         download: lost.is_some(),
     }
 }
@@ -273,11 +306,16 @@ impl ArtifactSource for Archives {
     ) -> BoxFuture<'a, Result<PathBuf, artifact::Error>> {
         Box::pin(async move {
             let path = artifact::fetch(artifact, &self.cache, sink).await?;
-            let archive = path.clone();
-            match tokio::task::spawn_blocking(move || artifact::inspect(&archive, Limits::default())).await {
-                Ok(listing) => listing.map(|_| path),
-                Err(_) => Ok(path),
-            }
+            let (archive, is_image) = (path.clone(), artifact.product == catalog::IMAGE);
+            let looked = tokio::task::spawn_blocking(move || match is_image {
+                true => artifact::image_names(&archive).map(|_| ()),
+                false => artifact::inspect(&archive, Limits::default()).map(|_| ()),
+            });
+            let broken = |_| {
+                let problem = artifact::Problem::Corrupt { why: "nobody can look into it".to_owned() };
+                Err(artifact::Error::Archive { path: path.clone(), problem })
+            };
+            looked.await.unwrap_or_else(broken).map(|()| path)
         })
     }
 }
@@ -302,7 +340,7 @@ mod tests {
 
     #[test]
     fn a_failed_download_hides_no_other_failure() {
-        let failed = |host: &str, cause| FailedStep {
+        let failed = |host: &str, kind| FailedStep {
             host: HostName::new(host),
             job: JobId::new("job", &HostName::new(host)),
             step: 0,
@@ -310,7 +348,8 @@ mod tests {
             title: "bring etcd".into(),
             error: "no".into(),
             evidence: Vec::new(),
-            cause,
+            cause: None,
+            kind,
         };
         let lost = artifact::Error::Fetch {
             what: "etcd".into(),
@@ -318,8 +357,8 @@ mod tests {
             failure: artifact::Failure::NotFound,
             kept: 0,
         };
-        let causes = [Cause::Artifact(Some(lost)), Cause::TimedOut];
-        let failed = ["a", "b"].into_iter().zip(causes).map(|(host, cause)| failed(host, cause)).collect();
+        let kinds = [FailureKind::Artifact(Some(lost)), FailureKind::TimedOut];
+        let failed = ["a", "b"].into_iter().zip(kinds).map(|(host, kind)| failed(host, kind)).collect();
         let applied = applied(apply::Outcome { changed: 7, failed, ..apply::Outcome::default() });
         assert_eq!((applied.changed, applied.end, applied.failures.len()), (7, End::Failed, 2));
         assert!(applied.failures[0].download && applied.failures[0].hint.is_some());

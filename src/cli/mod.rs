@@ -5,6 +5,7 @@ pub mod converge;
 pub mod engine;
 pub mod error;
 pub mod exit;
+pub mod files;
 pub mod hosts;
 pub mod output;
 pub mod secrets;

@@ -6,10 +6,14 @@ use std::path::Path;
 
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
+use crate::cli::files;
 use crate::inventory::model::SecretSource;
 use crate::inventory::{Inventory, refuse_published};
 use crate::resource::HostName;
 use crate::secret::{Fingerprint, Secret, SecretId};
+
+/// What a secret may have: variables of a process and lines of an environment file take no more. Bytes.
+const LARGEST: usize = 32 * 1024;
 
 /// Where secrets are read: the environment and the files of this machine.
 pub trait Vault {
@@ -28,7 +32,7 @@ impl Vault for ThisMachine {
     }
 
     fn file(&self, path: &Path) -> std::io::Result<Vec<u8>> {
-        std::fs::read(path)
+        files::read(path, LARGEST)
     }
 }
 
@@ -142,6 +146,9 @@ fn read(vault: &dyn Vault, source: &SecretSource, shape: Shape) -> Result<Secret
         if text.ends_with('\r') {
             text.pop();
         }
+    }
+    if text.len() > LARGEST {
+        return Err(format!("{place} holds more than {LARGEST} bytes"));
     }
     match fault(&text, shape) {
         Some(fault) => Err(format!("{place} {fault}")),

@@ -1,15 +1,15 @@
 //! The inventory as it was given on the command line, read and validated, with what this machine adds to it.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use crate::cli::engine::{self, Advice, Problem};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
+use crate::cli::files;
 use crate::cli::output::report::problems_report;
 use crate::cli::output::text::{Canvas, count};
 use crate::cli::secrets::{Secrets, ThisMachine};
-use crate::inventory::Inventory;
+use crate::inventory::{Inventory, LARGEST};
 use crate::plan::model::{Finding, Severity};
 use crate::resource::HostName;
 
@@ -77,13 +77,12 @@ impl Site {
 }
 
 fn read(path: &Path) -> std::io::Result<String> {
-    if path.as_os_str() == "-" {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text)?;
-        Ok(text)
+    let bytes = if path.as_os_str() == "-" {
+        files::bounded(std::io::stdin(), LARGEST)?
     } else {
-        std::fs::read_to_string(path)
-    }
+        files::read(path, LARGEST)?
+    };
+    files::text(bytes)
 }
 
 fn missing(path: &Path, error: &std::io::Error) -> CliError {

@@ -4,12 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::plan::model::Procedure;
+use crate::resource::Content;
 
 /// Everything to look at on one host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Looks {
     /// Paths whose file system matters.
     pub paths: BTreeSet<String>,
+    /// Ports to which only certain hosts should be connected.
+    pub ports: BTreeSet<u16>,
     /// Packages whose version matters, by their Debian name.
     pub packages: BTreeSet<String>,
     /// Files.
@@ -32,11 +35,28 @@ pub struct Looks {
     pub probes: Vec<Probe>,
 }
 
-/// How a file is looked at.
+/// What of a file's text leaves the host; its mode, owner and digest are looked at in any case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FileLook {
-    /// `NAME=` of lines whose value is shown as `***`; `["*"]` keeps the whole text on the host.
-    pub masked: Vec<String>,
+pub enum FileLook {
+    /// All.
+    #[default]
+    Shown,
+    /// All, but `***` for the value of lines that begin with these names and `=`.
+    Masked(Vec<String>),
+    /// For a file with secrets in it: where we wrote it, the values of these names; any other may be a secret that the
+    /// inventory no longer names. Nothing of somebody else's file.
+    Only(Vec<String>),
+    /// Nothing.
+    Hidden,
+}
+
+impl FileLook {
+    /// For a file that shall hold this: what stands there in the clear.
+    pub fn clear(content: &Content) -> Self {
+        let text = content.masked();
+        let clear = text.lines().filter(|line| !line.starts_with('#') && !line.contains("***"));
+        Self::Only(clear.filter_map(|line| Some(line.split_once('=')?.0.to_owned())).collect())
+    }
 }
 
 /// What to look at in Docker.

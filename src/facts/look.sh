@@ -39,6 +39,15 @@ look_network() {
 	ss -Hltnp 2>/dev/null | body
 }
 
+# look_callers PORT... : who is connected to it, each once.
+look_callers() {
+	section callers
+	for port in "$@"; do
+		ss -Htn state established "( sport = :$port )" 2>/dev/null | awk -v port="$port" '
+			{ sub(/:[0-9]+$/, "", $4); if (!seen[$4]++) print port, $4 }'
+	done | body
+}
+
 look_state() {
 	section clusters
 	ls /var/lib/kuboard-ha 2>/dev/null | body
@@ -119,6 +128,20 @@ look_text() {
 	sed "${mask#;}" "$path" | body
 }
 
+# look_clear_text PATH NAME... : the text of a file with secrets in it that we wrote: the values of NAME= and comments. One
+# that is kept as a secret here was one when the file was written, whatever the inventory says now.
+look_clear_text() {
+	path=$1
+	shift
+	[ -n "$(recorded "file $path")" ] && [ -f "$path" ] && [ ! -L "$path" ] && [ "$(stat -c %s "$path")" -le 65536 ] || return 0
+	section "text $path"
+	clear='/^#/b;/^$/b'
+	for name in "$@"; do
+		[ -e "$STATE/secrets/env.$name" ] || clear="$clear;/^$name=/b"
+	done
+	printf '%s\n' "$clear" 's/=.*/=***/;t' 's/.*/***/' | tr ';' '\n' | sed -f - "$path" | body
+}
+
 look_links() {
 	section links
 	for path in "$@"; do
@@ -184,6 +207,7 @@ look_docker() {
 	echo present
 	systemctl is-active --quiet docker.service || return 0
 	printf 'version %s\n' "$(timeout 4 docker version --format '{{.Server.Version}}' 2>/dev/null)"
+	timeout 4 docker ps --format 'published {{.Names}} {{.Image}} {{.Ports}}' 2>/dev/null
 	for name in $2; do
 		id=$(timeout 4 docker image inspect --format '{{.Id}}' "$name" 2>/dev/null) && printf 'image %s %s\n' "$name" "$id"
 	done

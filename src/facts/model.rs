@@ -75,9 +75,22 @@ pub enum HostState {
     Reached(Box<HostFacts>),
     /// It did not.
     Unreachable {
-        /// Why, as ssh said.
+        /// What failed and why.
         why: String,
+        /// Whether something answered, or the trouble is on the way: then it may well run.
+        #[serde(default)]
+        answered: bool,
+        /// What to do about it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hint: Option<String>,
     },
+}
+
+impl HostState {
+    /// Nothing answered, for that reason.
+    pub fn unreachable(why: impl Into<String>) -> Self {
+        Self::Unreachable { why: why.into(), answered: false, hint: None }
+    }
 }
 
 /// What was seen on one host.
@@ -90,6 +103,8 @@ pub struct HostFacts {
     pub addresses: Vec<Address>,
     /// Listening TCP sockets.
     pub listeners: Vec<Listener>,
+    /// By port looked at: addresses that are connected to it, loopback left out.
+    pub callers: BTreeMap<u16, BTreeSet<IpAddr>>,
     /// By path looked at: the file system it lies on (of its nearest existing parent).
     pub mounts: BTreeMap<String, Mount>,
     /// By package looked at: its installed version.
@@ -173,6 +188,23 @@ pub struct Address {
     pub ip: IpAddr,
     /// Length of the network's prefix.
     pub prefix: u8,
+}
+
+impl Address {
+    /// Whether `ip` lies in its network.
+    pub fn holds(&self, ip: IpAddr) -> bool {
+        match (self.ip, ip) {
+            (IpAddr::V4(a), IpAddr::V4(b)) => {
+                let mask = u32::MAX.checked_shl(32 - u32::from(self.prefix.min(32))).unwrap_or(0);
+                u32::from(a) & mask == u32::from(b) & mask
+            }
+            (IpAddr::V6(a), IpAddr::V6(b)) => {
+                let mask = u128::MAX.checked_shl(128 - u32::from(self.prefix.min(128))).unwrap_or(0);
+                u128::from(a) & mask == u128::from(b) & mask
+            }
+            _ => false,
+        }
+    }
 }
 
 /// A listening TCP socket.
@@ -306,6 +338,21 @@ pub struct Docker {
     pub images: BTreeMap<String, String>,
     /// Containers looked at, by name.
     pub containers: BTreeMap<String, ContainerFact>,
+    /// Ports of this host that running containers have published.
+    pub published: Vec<PublishedPort>,
+}
+
+/// A port of the host that a container has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublishedPort {
+    /// The container's name.
+    pub container: String,
+    /// Its image.
+    pub image: String,
+    /// The address; unspecified for all.
+    pub ip: IpAddr,
+    /// The port on the host.
+    pub port: u16,
 }
 
 /// A container that exists.

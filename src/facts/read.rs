@@ -28,6 +28,7 @@ pub fn read(looks: &Looks, text: &str) -> (HostFacts, bool) {
         system,
         addresses: network::addresses(&lines("addresses")),
         listeners: network::listeners(&lines("listeners")),
+        callers: network::callers(&lines("callers")),
         mounts: storage::mounts(&lines("mounts")),
         packages: packages(looks, &lines("packages")),
         links: files::links(&lines("links"), &looks.links),

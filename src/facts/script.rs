@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use crate::facts::look::Looks;
+use crate::facts::look::{FileLook, Looks};
 use crate::plan::script::{procedure, quote};
 
 const FUNCTIONS: &str = include_str!("look.sh");
@@ -32,7 +32,9 @@ pub fn script(looks: &Looks) -> String {
     let _ = writeln!(text, "look_firewall() {{\n{FIREWALL}\n}}\nbeside firewall look_firewall");
     text.push_str("look_system\nlook_network\nlook_state\n");
     let files: BTreeSet<String> = looks.files.keys().chain(looks.links.iter()).cloned().collect();
+    let ports: BTreeSet<String> = looks.ports.iter().map(u16::to_string).collect();
     for (function, names) in [
+        ("look_callers", &ports),
         ("look_mounts", &looks.paths),
         ("look_packages", &looks.packages),
         ("look_files", &files),
@@ -48,9 +50,13 @@ pub fn script(looks: &Looks) -> String {
         }
     }
     for (path, look) in &looks.files {
-        if !look.masked.iter().any(|name| name == "*") {
-            let _ = writeln!(text, "look_text {}{}", quote(path), words(&look.masked));
-        }
+        let (function, names) = match look {
+            FileLook::Shown => ("look_text", &[][..]),
+            FileLook::Masked(names) => ("look_text", names.as_slice()),
+            FileLook::Only(names) => ("look_clear_text", names.as_slice()),
+            FileLook::Hidden => continue,
+        };
+        let _ = writeln!(text, "{function} {}{}", quote(path), words(names));
     }
     text.push_str("together\n");
     text

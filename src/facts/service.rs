@@ -1,6 +1,7 @@
 //! What the services looked at on a host. Their meaning belongs to `services`.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,8 @@ use crate::resource::HostName;
 pub struct EtcdFacts {
     /// Whether `DATA_DIR/member/wal` holds a `*.wal`; counts only where `running` is known (one probe tells both).
     pub wal: bool,
+    /// Whose data that is, as the log itself says.
+    pub data: Option<DataIds>,
     /// Entries of the data directory other than ours (`aside-*`, `lost+found`): `member`, `proxy`, …
     pub entries: Vec<String>,
     /// The environment of the live process: its `ETCD_*` variables; `Known(None)` where none runs.
@@ -25,10 +28,26 @@ pub struct EtcdFacts {
     pub health: Observed<Result<(), String>>,
     /// `member list`, serializable, from the own loopback.
     pub members: Observed<Vec<Member>>,
+    /// By peer address of every other member that it lists: whether something answers there.
+    pub answering: BTreeMap<String, bool>,
     /// Active alarms, as `NOSPACE`, from the own loopback.
     pub alarms: Vec<String>,
     /// What the journal says where the unit does not run well, by name: `amnesiac`, `port-taken`, `disk-full`, …
     pub complaints: Vec<String>,
+    /// Whether its environment file holds the token that the manual prints for all its readers.
+    pub manual_token: bool,
+    /// Data that `up` moved out of the way: folders `aside-*` of the data directory.
+    pub aside: Vec<String>,
+}
+
+/// What the head of a write-ahead log says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DataIds {
+    /// Hexadecimal.
+    pub cluster_id: String,
+    /// Hexadecimal.
+    pub member_id: String,
 }
 
 /// A live etcd process.
@@ -103,6 +122,8 @@ pub struct QuestdbFacts {
     pub has_data: bool,
     /// Owner of the data directory's database, `user:group`.
     pub data_owner: Option<String>,
+    /// The format that the database was last brought to, `426` or, from QuestDB 7 on, `426.427`.
+    pub format: Option<String>,
     /// Java's major version, where the distribution's is used.
     pub java: Option<u32>,
 }
@@ -133,6 +154,21 @@ pub struct BalancerFacts {
     pub healthy: Observed<bool>,
     /// Whether the floating address answers on its port from here.
     pub answers: Observed<bool>,
+    /// What other Keepalived said while this host listened for a moment; not where ours is set up already.
+    pub adverts: Observed<Vec<Advert>>,
+    /// Peers that our Keepalived on this host knows and the inventory does not, and whether they answer.
+    pub peers: BTreeMap<IpAddr, bool>,
     /// The hardware address of the machine that answers for the floating address, where it is another one.
     pub neighbour: Option<String>,
+}
+
+/// A VRRP advert: who speaks as which virtual router, and for which addresses.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Advert {
+    /// The speaker.
+    pub from: IpAddr,
+    /// 1 to 255.
+    pub router_id: u8,
+    /// What it holds.
+    pub addresses: Vec<IpAddr>,
 }

@@ -2,6 +2,12 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use super::frame::Frame;
+use crate::plan::script::JobScript;
+
+/// What a step may print: four times what its shell lets through, for bytes that are no text grow when they are read.
+const LARGEST_OUTPUT: usize = 256 * 1024;
+
 /// How a job ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JobEnd {
@@ -28,6 +34,67 @@ pub enum JobEnd {
         /// The first step that was not begun.
         next: usize,
     },
+}
+
+/// How far a job is, as its frames tell it.
+pub(super) struct Progress<'a> {
+    script: &'a JobScript,
+    /// The first step that has not ended.
+    step: usize,
+    is_begun: bool,
+    printed: String,
+    /// How the job ends, by what was told so far.
+    pub(super) end: JobEnd,
+}
+
+impl<'a> Progress<'a> {
+    /// Nothing was told yet.
+    pub(super) fn new(script: &'a JobScript) -> Self {
+        Self { script, step: 0, is_begun: false, printed: String::new(), end: JobEnd::Done }
+    }
+
+    /// Takes a frame. `false` where no honest shell would say this now: it speaks of the steps that it was sent, one
+    /// after the other.
+    pub(super) fn take(&mut self, frame: &Frame) -> bool {
+        let goes_on = self.end == JobEnd::Done;
+        let at_rest = goes_on && !self.is_begun;
+        let steps = self.script.steps.len();
+        match frame {
+            Frame::Output(line) => {
+                self.printed.push_str(line);
+                self.printed.push('\n');
+                goes_on && self.printed.len() <= LARGEST_OUTPUT
+            }
+            Frame::Begin(step) => {
+                self.printed.clear();
+                self.is_begun = true;
+                at_rest && *step == self.step && *step < steps
+            }
+            Frame::End(step, rc, _) => {
+                let follows = self.is_begun && *step == self.step;
+                self.is_begun = false;
+                self.step += 1;
+                if *rc != 0 {
+                    self.end =
+                        JobEnd::Failed { step: *step, rc: *rc, output: std::mem::take(&mut self.printed) };
+                }
+                follows
+            }
+            Frame::Fenced(guard) => {
+                let title = self.script.guards.get(*guard).map(|(title, _)| title.clone());
+                let follows = at_rest && self.step == 0 && title.is_some();
+                let output = std::mem::take(&mut self.printed);
+                self.end = JobEnd::Fenced { guard: title.unwrap_or_default(), output };
+                follows
+            }
+            Frame::Stopped(next) => {
+                self.end = JobEnd::Stopped { next: *next };
+                at_rest && *next == self.step && *next < steps
+            }
+            Frame::Done => !goes_on || (at_rest && self.step == steps),
+            _ => false,
+        }
+    }
 }
 
 /// What a look came to.

@@ -9,8 +9,9 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 
-use super::frame::Frames;
-use super::session::{Pen, SessionOptions, Sudo};
+use super::frame::{Frames, Prelude};
+use super::session::{Pen, SessionOptions};
+use super::trouble;
 use super::{Cmd, Host, HostError, HostErrorKind, Process};
 use crate::plan::script::quote;
 
@@ -22,13 +23,16 @@ const SHELL: &str = include_str!("shell.sh");
 const BOOTSTRAP: &str = concat!(
     r"LC_ALL=C; export LC_ALL; PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH; ",
     r#"exec 3>&1 4<&0 </dev/null >&2; printf "\nkuboard-ha hello 1\n" >&3; IFS= read -r n <&4 || exit 0; "#,
+    r#"command -v dd >/dev/null || { printf "\nbroken dd is missing: install coreutils\n" >&3; exit 1; }; "#,
     r##"p=$(dd bs="$n" count=1 iflag=fullblock <&4 2>/dev/null); case $p in *"#kuboard-ha end") eval "$p" ;; esac"##,
 );
 
-/// Gives the bootstrap, its `$0`, to a root shell; its `$1` is how sudo shall prompt. Whether the login is root, only
-/// the host knows for sure: `~/.ssh/config` may name the user.
-const BECOME_ROOT: &str =
-    r#"test "$(id -u)" = 0 || exec env LC_ALL=C sudo -S -p "$1" -- SHELL -c "$0"; exec SHELL -c "$0""#;
+/// Gives the bootstrap, its `$1`, to a root shell; its `$2` is how sudo shall prompt. Whether the login is root, only
+/// the host knows for sure: `~/.ssh/config` may name the user. Its first line tells sudo's troubles from the login's.
+const BECOME_ROOT: &str = concat!(
+    r#"LC_ALL=C; export LC_ALL; printf "\nkuboard-ha login %s\n" "$(id -un)"; "#,
+    r#"test "$(id -u)" = 0 || exec sudo -S -p "$2" -- SHELL -c "$1"; exec SHELL -c "$1""#,
+);
 
 /// The last line of every text sent: a text that was cut off lacks it.
 pub(super) const END: &str = "\n#kuboard-ha end\n";
@@ -67,45 +71,69 @@ pub(super) async fn boot(host: &dyn Host, options: &SessionOptions) -> Result<Bo
     let mark = options.sudo.as_ref().map(|_| format!("[kuboard-ha {:016x}]", random()));
     let shell = &options.interpreter;
     let text = match &mark {
-        Some(mark) => format!("{shell} -c '{}' '{BOOTSTRAP}' '{mark}'", BECOME_ROOT.replace("SHELL", shell)),
+        Some(mark) => {
+            format!("{shell} -c '{}' sh '{BOOTSTRAP}' '{mark}'", BECOME_ROOT.replace("SHELL", shell))
+        }
         None => format!("{shell} -c '{BOOTSTRAP}'"),
     };
-    let Process { stdin, stdout, stderr } = host.spawn(&Cmd { text }).await?;
+    let deadlines = &options.deadlines;
+    let Process { stdin, stdout, stderr } = host.spawn(&Cmd { text }, deadlines).await?;
     let mut pen: Pen = Some(stdin);
     let mut frames = Frames::new(stdout);
     let said = Stderr::default();
     let (prompts, mut asked) = watch::channel(0);
     let listener = tokio::spawn(listen(stderr, said.clone(), mark, prompts));
 
-    let deadline = tokio::time::sleep(options.patience);
+    let mut prelude = Prelude::default();
+    let deadline = tokio::time::sleep(deadlines.hello);
     tokio::pin!(deadline);
     loop {
         tokio::select! {
-            hello = frames.hello() => {
+            hello = frames.hello(&mut prelude) => {
                 if hello? { break; }
                 // What explains the end may still be on its way.
                 let _ = tokio::time::timeout(Duration::from_secs(2), listener).await;
-                return Err(refused(&said.text(), options.sudo.as_ref()));
+                return Err(trouble::ended(&prelude, &said.text()));
             }
             Ok(()) = asked.changed() => {
                 let times = *asked.borrow_and_update();
-                answer(times, &mut pen, options.sudo.as_ref()).await?;
+                if let Err(error) = answer(times, &mut pen, options).await {
+                    // Who we are there was said before, and may come after.
+                    let _ = tokio::time::timeout(Duration::from_millis(200), frames.hello(&mut prelude)).await;
+                    return Err(trouble::named(error, &prelude));
+                }
             }
-            () = &mut deadline => return Err(silent(&said.text(), options)),
+            () = &mut deadline => return Err(trouble::silent(&prelude, &said.text(), options)),
         }
     }
     let program = program(options)?;
-    write(&mut pen, format!("{}\n{program}", program.len()).as_bytes()).await?;
+    write(&mut pen, format!("{}\n{program}", program.len()).as_bytes(), deadlines.stall).await?;
     Ok(Booted { pen, frames, stderr: said })
 }
 
-/// Writes to the far side; an error means that the connection is gone.
-pub(super) async fn write(pen: &mut Pen, bytes: &[u8]) -> Result<(), HostError> {
+/// Writes to the far side. An error means that the connection is gone, or that nothing was taken for as long as `stall`.
+pub(super) async fn write(pen: &mut Pen, bytes: &[u8], stall: Duration) -> Result<(), HostError> {
     let gone =
         |why: String| HostError::new(HostErrorKind::Disconnected, format!("the connection ended: {why}"));
     let Some(stdin) = pen else { return Err(gone("it was closed".into())) };
-    stdin.write_all(bytes).await.map_err(|error| gone(error.to_string()))?;
-    stdin.flush().await.map_err(|error| gone(error.to_string()))
+    let mut rest = bytes;
+    loop {
+        let step = async {
+            match rest {
+                [] => stdin.flush().await.map(|()| 0),
+                rest => stdin.write(rest).await,
+            }
+        };
+        let Ok(taken) = tokio::time::timeout(stall, step).await else {
+            let message = format!("nothing that was sent was taken for {} s", stall.as_secs());
+            return Err(HostError::new(HostErrorKind::Disconnected, message));
+        };
+        match taken.map_err(|error| gone(error.to_string()))? {
+            0 if rest.is_empty() => return Ok(()),
+            0 => return Err(gone("it takes no more".into())),
+            taken => rest = &rest[taken..],
+        }
+    }
 }
 
 fn program(options: &SessionOptions) -> Result<String, HostError> {
@@ -159,46 +187,16 @@ async fn listen(
 }
 
 /// Sudo prompted for the nth time.
-async fn answer(times: u32, pen: &mut Pen, sudo: Option<&Sudo>) -> Result<(), HostError> {
-    let password = sudo.and_then(|sudo| sudo.password.as_ref());
+async fn answer(times: u32, pen: &mut Pen, options: &SessionOptions) -> Result<(), HostError> {
+    let password = options.sudo.as_ref().and_then(|sudo| sudo.password.as_ref());
     match (times, password) {
         (1, Some(password)) => {
             let line = format!("{}\n", password.reveal());
-            write(pen, line.as_bytes()).await
+            write(pen, line.as_bytes(), options.deadlines.stall).await
         }
-        (_, Some(_)) => Err(HostError::new(HostErrorKind::Sudo, "sudo refused the password")),
-        (_, None) => Err(HostError::new(HostErrorKind::Sudo, "sudo wants a password and none was given")),
+        (_, Some(_)) => Err(trouble::wrong_password()),
+        (_, None) => Err(trouble::no_password()),
     }
-}
-
-/// Why the far side ended before it said `hello`.
-fn refused(stderr: &str, sudo: Option<&Sudo>) -> HostError {
-    let last = last_lines(stderr, 3);
-    if sudo.is_some() && stderr.contains("sudo") {
-        let tty = ["must have a tty", "no tty present", "a terminal is required"];
-        let kind = if tty.iter().any(|words| stderr.contains(words)) {
-            HostErrorKind::SudoTty
-        } else {
-            HostErrorKind::Sudo
-        };
-        return HostError::new(kind, format!("sudo refused: {last}"));
-    }
-    if last.is_empty() {
-        return HostError::new(HostErrorKind::Disconnected, "the login ended before a shell had started");
-    }
-    HostError::new(HostErrorKind::Protocol, format!("no shell could be started: {last}"))
-}
-
-fn silent(stderr: &str, options: &SessionOptions) -> HostError {
-    let seconds = options.patience.as_secs();
-    let last = last_lines(stderr, 1);
-    if options.sudo.is_some() && !last.is_empty() {
-        // PAM may ask something that is no plain password prompt; nothing is ever sent to that.
-        let message = format!("sudo waits for an answer that cannot be given, after {seconds} s: {last}");
-        return HostError::new(HostErrorKind::Sudo, message);
-    }
-    let message = format!("no shell had started after {seconds} s; does a login script wait for input?");
-    HostError::new(HostErrorKind::Protocol, message)
 }
 
 /// The last lines of a text, joined.
@@ -223,15 +221,5 @@ mod tests {
             // fish reads \\ and \' within single quotes, nothing else.
             assert!(!text.contains(r"\\"));
         }
-    }
-
-    #[test]
-    fn a_prompt_is_told_from_other_words() {
-        let sudo = Some(Sudo { password: None });
-        let kind = |text| refused(text, sudo.as_ref()).kind;
-        assert_eq!(kind("sudo: sorry, you must have a tty to run sudo"), HostErrorKind::SudoTty);
-        assert_eq!(kind("ops is not in the sudoers file."), HostErrorKind::Sudo);
-        assert_eq!(kind("fish: Unknown command: sudo"), HostErrorKind::Sudo);
-        assert_eq!(refused("", None).kind, HostErrorKind::Disconnected);
     }
 }

@@ -7,7 +7,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
-use super::{Cmd, Host, HostError, HostErrorKind, Process};
+use super::{Cmd, Deadlines, Host, HostError, HostErrorKind, Process};
 use crate::resource::HostName;
 
 /// One act of the far side.
@@ -60,7 +60,7 @@ impl Host for Fake {
         &self.name
     }
 
-    fn spawn(&self, cmd: &Cmd) -> BoxFuture<'_, Result<Process, HostError>> {
+    fn spawn(&self, cmd: &Cmd, _: &Deadlines) -> BoxFuture<'_, Result<Process, HostError>> {
         self.commands.lock().unwrap_or_else(PoisonError::into_inner).push(cmd.text.clone());
         let next = self.transcripts.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         async move {

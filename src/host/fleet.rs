@@ -1,7 +1,7 @@
 //! Many hosts at once: each on its own, no more than so many at a time, and every failure told.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -9,30 +9,50 @@ use futures::stream;
 use tokio::time::Instant;
 
 use super::session::{Session, SessionOptions};
-use super::{Host, HostError};
+use super::{Host, HostError, HostErrorKind};
 use crate::event::{Event, EventSink};
 use crate::resource::HostName;
 
-/// The hosts of a run and how to open a shell on each.
+/// The hosts of a run and how to open a shell on each. Copies share what is known of how swiftly hosts answer.
 #[derive(Clone)]
 pub struct Fleet {
     members: BTreeMap<HostName, (Arc<dyn Host>, SessionOptions)>,
     parallel: usize,
-    patience: Option<Duration>,
+    patience: Patience,
+    pace: Arc<Mutex<Vec<(Instant, Duration)>>>,
 }
 
-/// How often a host is tried that may answer a moment later, and the pauses between.
-const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(2)];
+/// How long a silent host is waited for. What answers in any way has its time.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// At the first try, whole seconds.
+    pub accept: Duration,
+    /// At the second.
+    pub again: Duration,
+    /// Whether there is a second try even where the others answer swiftly. There always is where they do not: then this
+    /// machine may be the slow one, or its network.
+    pub insists: bool,
+}
+
+impl Default for Patience {
+    /// Eleven seconds in all.
+    fn default() -> Self {
+        Self { accept: Duration::from_secs(4), again: Duration::from_secs(7), insists: true }
+    }
+}
+
+/// What was seen of the others longer ago says nothing of how swiftly they answer now.
+const RECENT: Duration = Duration::from_secs(15);
 
 impl Fleet {
     /// A fleet of these hosts, `parallel` of them dealt with at a time.
     pub fn new(members: BTreeMap<HostName, (Arc<dyn Host>, SessionOptions)>, parallel: usize) -> Self {
-        Self { members, parallel: parallel.max(1), patience: None }
+        Self { members, parallel: parallel.max(1), patience: Patience::default(), pace: Arc::default() }
     }
 
-    /// The same, trying a host again only within so long; the first attempt takes the time that it takes.
+    /// The same with that patience.
     #[must_use]
-    pub fn trying_again_within(self, patience: Option<Duration>) -> Self {
+    pub fn with(self, patience: Patience) -> Self {
         Self { patience, ..self }
     }
 
@@ -45,44 +65,62 @@ impl Fleet {
     #[must_use]
     pub fn only(&self, wanted: impl Fn(&HostName) -> bool) -> Self {
         let members = self.members.iter().filter(|(name, _)| wanted(name));
-        Self { members: members.map(|(name, member)| (name.clone(), member.clone())).collect(), ..*self }
+        let members = members.map(|(name, member)| (name.clone(), member.clone())).collect();
+        Self { members, pace: Arc::clone(&self.pace), ..*self }
+    }
+
+    /// Notes that a host answered after that long.
+    pub fn answered(&self, after: Duration) {
+        let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        pace.retain(|(at, _)| at.elapsed() < RECENT);
+        pace.push((Instant::now(), after));
+    }
+
+    /// Whether silence proves little at present: no host answered lately, or one took more than half the time that a
+    /// silent one is given.
+    pub fn is_slow(&self) -> bool {
+        let pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut recent = pace.iter().filter(|(at, _)| at.elapsed() < RECENT).map(|(_, after)| *after);
+        recent.next().is_none_or(|first| recent.fold(first, Duration::max) > self.patience.accept / 2)
     }
 
     /// Opens a shell on one host, again where that may help. A second one may stand beside the first: both use one
     /// connection.
     pub async fn open(&self, name: &HostName, sink: &dyn EventSink) -> Result<Session, HostError> {
         let Some((host, options)) = self.members.get(name) else {
-            return Err(HostError::new(super::HostErrorKind::Local, format!("{name} is not in this run")));
+            return Err(HostError::new(HostErrorKind::Local, format!("{name} is not in this run")));
         };
         sink.emit(Event::HostConnecting { host: name.clone() });
-        let mut pauses = PAUSES.iter();
-        let end = self.patience.map(|patience| Instant::now() + patience);
-        let left = || end.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()));
-        let mut limit = Duration::MAX;
-        let mut last = None;
-        loop {
-            let attempt = Session::open(host.as_ref(), options.clone());
-            let error = match (tokio::time::timeout(limit, attempt).await, last) {
-                (Ok(Ok(session)), _) => {
+        let mut options = options.clone();
+        options.deadlines.accept = self.patience.accept;
+        for attempt in 1.. {
+            let begun = Instant::now();
+            let error = match Session::open(host.as_ref(), options.clone()).await {
+                Ok(session) => {
+                    self.answered(begun.elapsed());
                     sink.emit(Event::HostConnected { host: name.clone() });
                     return Ok(session);
                 }
-                (Ok(Err(error)), _) | (Err(_), Some(error)) => error,
-                (Err(_), None) => HostError::new(super::HostErrorKind::Unreachable, "no answer"),
+                Err(error) => error,
             };
-            let pause = pauses.next().filter(|pause| error.kind.is_retryable() && left() > **pause);
+            if error.kind.is_answer() {
+                self.answered(begun.elapsed());
+            }
+            let pauses = error.kind.pauses();
+            let is_settled = error.kind == HostErrorKind::Silent && !self.patience.insists && !self.is_slow();
+            let pause = pauses.get(attempt - 1).filter(|_| !is_settled);
             sink.emit(Event::HostUnreachable {
                 host: name.clone(),
                 error: error.message.clone(),
                 retrying: pause.is_some(),
+                attempt,
+                attempts: pauses.len() + 1,
             });
-            match pause {
-                Some(pause) => tokio::time::sleep(*pause).await,
-                None => return Err(error),
-            }
-            limit = left();
-            last = Some(error);
+            let Some(pause) = pause else { return Err(error) };
+            options.deadlines.accept = self.patience.again;
+            tokio::time::sleep(spread(*pause)).await;
         }
+        Err(HostError::new(HostErrorKind::Silent, format!("{name} was tried without end")))
     }
 
     /// Opens a shell on every host and does `work` with it; what became of each. The work of a host begins as soon as
@@ -109,4 +147,9 @@ impl Fleet {
             .collect()
             .await
     }
+}
+
+/// That long, and up to half as long again: many that were turned away together do not all come back at once.
+fn spread(pause: Duration) -> Duration {
+    pause + pause / 8 * u32::try_from(super::boot::random() % 5).unwrap_or_default()
 }

@@ -7,6 +7,9 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use super::session::Holder;
 use super::{HostError, HostErrorKind};
 
+/// Begins the line that shows that the login shell runs what it is given; the user's name follows.
+pub(super) const LOGIN: &str = "kuboard-ha login ";
+
 /// The line that shows that the bootstrap runs.
 pub(super) const HELLO: &str = "kuboard-ha hello 1";
 
@@ -15,6 +18,19 @@ const LONGEST_LINE: usize = 64 * 1024;
 
 /// What may come before `hello`: a login's banner, a message of the day.
 const LONGEST_BANNER: usize = 256 * 1024;
+
+/// What came before `hello`.
+#[derive(Debug, Default)]
+pub(super) struct Prelude {
+    /// As whom the login shell ran what it was given; `None` where it did not.
+    pub(super) user: Option<String>,
+    /// The last lines that were none of ours.
+    pub(super) noise: Vec<String>,
+    skipped: usize,
+}
+
+/// How many lines of noise are kept to explain an end.
+const NOISE_KEPT: usize = 3;
 
 /// One line from the shell.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,16 +122,22 @@ impl Frames {
     }
 
     /// Skips what a login prints, until `hello`. `false` at the end of input.
-    pub(super) async fn hello(&mut self) -> Result<bool, HostError> {
-        let mut skipped = 0;
+    pub(super) async fn hello(&mut self, prelude: &mut Prelude) -> Result<bool, HostError> {
         while let Some(line) = self.line().await? {
-            if line.trim_end_matches('\r') == HELLO {
-                return Ok(true);
+            match line.trim() {
+                HELLO => return Ok(true),
+                "" => {}
+                line if line.starts_with(LOGIN) => prelude.user = Some(line[LOGIN.len()..].to_owned()),
+                noise => {
+                    prelude.noise.push(noise.to_owned());
+                    let surplus = prelude.noise.len().saturating_sub(NOISE_KEPT);
+                    prelude.noise.drain(..surplus);
+                }
             }
-            skipped += line.len() + 1;
-            if skipped > LONGEST_BANNER {
+            prelude.skipped += line.len() + 1;
+            if prelude.skipped > LONGEST_BANNER {
                 let message = "the login shell prints without end instead of running a command";
-                return Err(HostError::new(HostErrorKind::Protocol, message));
+                return Err(HostError::new(HostErrorKind::Shell, message));
             }
         }
         Ok(false)
@@ -200,9 +222,11 @@ mod tests {
     #[tokio::test]
     async fn a_banner_is_skipped_and_its_end_is_seen() {
         let mut frames = Frames::new(Box::pin(&b"Welcome!\r\n\nkuboard-ha hello 1\n\nready 1\n"[..]));
-        assert!(frames.hello().await.unwrap());
+        let mut prelude = Prelude::default();
+        assert!(frames.hello(&mut prelude).await.unwrap());
+        assert_eq!((prelude.user, prelude.noise.as_slice()), (None, &["Welcome!".to_owned()][..]));
         assert_eq!(frames.next().await.unwrap(), Some(Frame::Ready("1".into())));
         let mut silent = Frames::new(Box::pin(&b"This account is currently not available.\n"[..]));
-        assert!(!silent.hello().await.unwrap());
+        assert!(!silent.hello(&mut Prelude::default()).await.unwrap());
     }
 }

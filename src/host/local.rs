@@ -6,7 +6,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::process::Command;
 
-use super::{Cmd, Host, HostError, HostErrorKind, Process};
+use super::{Cmd, Deadlines, Host, HostError, HostErrorKind, Process};
 use crate::resource::HostName;
 
 /// Starts commands here, through `/bin/sh -c` as a login shell would.
@@ -41,7 +41,7 @@ impl Host for Local {
         &self.name
     }
 
-    fn spawn(&self, cmd: &Cmd) -> BoxFuture<'_, Result<Process, HostError>> {
+    fn spawn(&self, cmd: &Cmd, _: &Deadlines) -> BoxFuture<'_, Result<Process, HostError>> {
         let cmd = cmd.clone();
         async move {
             let failed =

@@ -3,6 +3,7 @@
 mod answer;
 mod boot;
 pub mod cancel;
+mod error;
 pub mod fake;
 pub mod fleet;
 mod frame;
@@ -10,12 +11,15 @@ pub mod local;
 mod options;
 pub mod session;
 pub mod ssh;
+mod trouble;
 
 use std::pin::Pin;
 
 use futures::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+pub use self::error::{HostError, HostErrorKind};
+pub use self::options::Deadlines;
 use crate::resource::HostName;
 
 /// A command for a host's login shell. Its text is a constant of this program: single-quoted words that every
@@ -36,62 +40,11 @@ pub struct Process {
     pub stderr: Pin<Box<dyn AsyncRead + Send>>,
 }
 
-/// Why a host could not be used.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("{message}")]
-pub struct HostError {
-    /// What kind, for hints and retries.
-    pub kind: HostErrorKind,
-    /// What ssh, sudo or the shell said, secrets never in it.
-    pub message: String,
-}
-
-/// The kinds of trouble with a host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HostErrorKind {
-    /// Refused, timed out, no route: worth another try.
-    Unreachable,
-    /// The connection ended in the middle; what was running there may still run.
-    Disconnected,
-    /// The host key is unknown.
-    HostKeyUnknown,
-    /// The host key changed.
-    HostKeyChanged,
-    /// No key or password was accepted.
-    Login,
-    /// sudo wants a password and none was given, or the one given is wrong, or the user may not use it.
-    Sudo,
-    /// sudo wants a terminal.
-    SudoTty,
-    /// The far shell did not speak our protocol.
-    Protocol,
-    /// The host cannot do what every run needs: a full or read-only disk, a missing basic tool.
-    Broken,
-    /// A file arrived with another digest.
-    Damaged,
-    /// Something on this machine: no ssh client, a bad configuration file.
-    Local,
-}
-
-impl HostError {
-    /// An error of this kind.
-    pub fn new(kind: HostErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
-    }
-}
-
-impl HostErrorKind {
-    /// Whether the same attempt may succeed a moment later.
-    pub fn is_retryable(self) -> bool {
-        matches!(self, Self::Unreachable | Self::Disconnected)
-    }
-}
-
 /// A machine on which commands can be started.
 pub trait Host: Send + Sync {
     /// Its name in the inventory.
     fn name(&self) -> &HostName;
 
-    /// Starts a command there.
-    fn spawn(&self, cmd: &Cmd) -> BoxFuture<'_, Result<Process, HostError>>;
+    /// Starts a command there, within the deadlines for connecting where that must be done first.
+    fn spawn(&self, cmd: &Cmd, deadlines: &Deadlines) -> BoxFuture<'_, Result<Process, HostError>>;
 }

@@ -9,13 +9,15 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::task::JoinHandle;
 
+use super::answer::Progress;
 pub use super::answer::{Clock, Holder, JobEnd, Lease, Look};
 use super::boot::{self, Booted, END, Stderr, last_lines};
 use super::cancel::Cancel;
 pub use super::frame::Frame;
 use super::frame::Frames;
 pub use super::options::{SessionOptions, Sudo};
-use super::{Host, HostError, HostErrorKind};
+use super::trouble;
+use super::{Deadlines, Host, HostError, HostErrorKind};
 use crate::plan::script::{JobScript, quote};
 use crate::resource::{HostName, Sha256Digest};
 use crate::secret::{Secret, SecretId};
@@ -25,9 +27,6 @@ pub(super) type Pen = Option<Pin<Box<dyn AsyncWrite + Send>>>;
 
 /// What one look may print.
 const LARGEST_LOOK: usize = 4 * 1024 * 1024;
-
-/// How long past a limit kept by the host itself its answer is waited for.
-const GRACE: Duration = Duration::from_secs(20);
 
 /// An idle shell that holds the lease is told this often that we are still here.
 const PING: Duration = Duration::from_secs(5);
@@ -43,6 +42,7 @@ pub struct Session {
     pinger: Option<JoinHandle<()>>,
     booted: (Instant, SystemTime),
     clock: Option<Clock>,
+    deadlines: Box<Deadlines>,
 }
 
 impl Session {
@@ -59,6 +59,7 @@ impl Session {
             pinger: None,
             booted: (Instant::now(), SystemTime::now()),
             clock: None,
+            deadlines: Box::new(options.deadlines),
         })
     }
 
@@ -88,7 +89,7 @@ impl Session {
         let head = format!("gather {} {}\n{text}", seconds(limit), text.len());
         let _turn = self.send(&head).await?;
         let mut printed = String::new();
-        within(limit + GRACE, async {
+        within(limit + self.deadlines.answer, async {
             loop {
                 match self.hear().await? {
                     Frame::Output(line) if printed.len() + line.len() < LARGEST_LOOK => {
@@ -110,7 +111,7 @@ impl Session {
     /// Asks for the lease.
     pub async fn lease(&mut self) -> Result<Lease, HostError> {
         let turn = self.send("lease\n").await?;
-        let answer = within(GRACE, async {
+        let answer = within(self.deadlines.answer, async {
             match self.hear().await? {
                 Frame::Leased(stale) => Ok(Lease::Leased { stale }),
                 Frame::Busy(holder) => Ok(Lease::Busy(holder)),
@@ -120,7 +121,7 @@ impl Session {
         .await?;
         drop(turn);
         if matches!(answer, Lease::Leased { .. }) && self.pinger.is_none() {
-            self.pinger = Some(tokio::spawn(ping(Arc::clone(&self.pen))));
+            self.pinger = Some(tokio::spawn(ping(Arc::clone(&self.pen), self.deadlines.stall)));
         }
         Ok(answer)
     }
@@ -135,40 +136,36 @@ impl Session {
     ) -> Result<JobEnd, HostError> {
         let text = job_text(script);
         let mut turn = self.send(&format!("job {} {}\n{text}", script.id, text.len())).await?;
-        let mut end = JobEnd::Done;
-        let mut printed = String::new();
-        let mut limit = GUARD * u32::try_from(script.guards.len()).unwrap_or(1) + GRACE;
+        let mut progress = Progress::new(script);
+        let mut limit = GUARD * u32::try_from(script.guards.len()).unwrap_or(1) + self.deadlines.answer;
+        let mut deadline = Instant::now() + limit;
         loop {
+            let left = deadline.saturating_duration_since(Instant::now());
             let frame = tokio::select! {
-                frame = within(limit, self.hear()) => frame?,
+                frame = tokio::time::timeout(left, self.hear()) => frame.map_err(|_| late(limit))??,
                 () = cancel.cancelled(), if turn.is_some() => {
                     *turn = None;
                     continue;
                 }
             };
+            if !progress.take(&frame) {
+                return Err(self.unexpected(&frame));
+            }
             tell(&frame);
             match frame {
                 Frame::Begin(step) => {
-                    printed.clear();
-                    limit = script.steps.get(step).map_or(GRACE, |step| step.limit + GRACE);
+                    limit = script
+                        .steps
+                        .get(step)
+                        .map_or(self.deadlines.answer, |step| step.limit + self.deadlines.answer);
+                    deadline = Instant::now() + limit;
                 }
-                Frame::Output(line) => {
-                    printed.push_str(&line);
-                    printed.push('\n');
+                Frame::End(..) => {
+                    limit = self.deadlines.answer;
+                    deadline = Instant::now() + limit;
                 }
-                Frame::End(step, rc, _) => {
-                    limit = GRACE;
-                    if rc != 0 {
-                        end = JobEnd::Failed { step, rc, output: std::mem::take(&mut printed) };
-                    }
-                }
-                Frame::Fenced(guard) => {
-                    let guard = script.guards.get(guard).map_or_else(String::new, |guard| guard.0.clone());
-                    end = JobEnd::Fenced { guard, output: std::mem::take(&mut printed) };
-                }
-                Frame::Stopped(next) => end = JobEnd::Stopped { next },
-                Frame::Done => return Ok(end),
-                other => return Err(self.unexpected(&other)),
+                Frame::Done => return Ok(progress.end),
+                _ => {}
             }
         }
     }
@@ -176,7 +173,7 @@ impl Session {
     /// The value of a secret that lies on the host; `None` where it does not.
     pub async fn read_secret(&mut self, id: &SecretId) -> Result<Option<Secret<String>>, HostError> {
         let _turn = self.send(&format!("read {id}\n")).await?;
-        within(GRACE, async {
+        within(self.deadlines.answer, async {
             match self.hear().await? {
                 Frame::Value(None) => Ok(None),
                 Frame::Value(Some(size)) if size <= LARGEST_LOOK => {
@@ -195,7 +192,7 @@ impl Session {
     pub async fn put_secret(&mut self, id: &SecretId, value: &Secret<String>) -> Result<(), HostError> {
         let value = value.reveal();
         let _turn = self.send(&format!("secret {id} {}\n{value}", value.len())).await?;
-        within(GRACE, async {
+        within(self.deadlines.answer, async {
             match self.hear().await? {
                 Frame::Kept => Ok(()),
                 other => Err(self.unexpected(&other)),
@@ -238,7 +235,7 @@ impl Session {
             }
             // The far side speaks before the end only to say that it cannot go on.
             tokio::select! {
-                wrote = within(GRACE * 3, boot::write(&mut turn, &chunk[..got])) => {
+                wrote = boot::write(&mut turn, &chunk[..got], self.deadlines.stall) => {
                     if let Err(error) = wrote {
                         return Err(self.last_words(error).await);
                     }
@@ -264,7 +261,7 @@ impl Session {
             pinger.abort();
         }
         *self.pen.lock().await = None;
-        within(GRACE, async {
+        within(self.deadlines.answer, async {
             loop {
                 match self.next().await? {
                     Frame::Bye => return Ok(()),
@@ -281,7 +278,7 @@ impl Session {
     async fn send(&mut self, request: &str) -> Result<OwnedMutexGuard<Pen>, HostError> {
         let mut turn = Arc::clone(&self.pen).lock_owned().await;
         // A shell that reads a text answers nothing while it reads, so writing first cannot wedge.
-        match within(GRACE * 3, boot::write(&mut turn, request.as_bytes())).await {
+        match boot::write(&mut turn, request.as_bytes(), self.deadlines.stall).await {
             Ok(()) => Ok(turn),
             Err(error) => Err(self.last_words(error).await),
         }
@@ -317,7 +314,8 @@ impl Session {
     }
 
     fn broken(&self, why: &str) -> HostError {
-        HostError::new(HostErrorKind::Broken, format!("{}: {why}", self.host))
+        let error = HostError::new(HostErrorKind::Broken, format!("{}: {why}", self.host));
+        HostError { hint: trouble::broken(why), ..error }
     }
 
     fn ended(&self, what: &str) -> HostError {
@@ -331,7 +329,9 @@ impl Session {
     }
 
     fn unexpected(&self, frame: &Frame) -> HostError {
-        self.confused(&format!("the shell said {frame:?} out of turn"))
+        // Of what a host says out of turn, its beginning tells enough.
+        let said: String = format!("{frame:?}").chars().take(200).collect();
+        self.confused(&format!("the shell said {said} out of turn"))
     }
 }
 
@@ -362,10 +362,10 @@ fn seconds(limit: Duration) -> u64 {
     (limit.as_secs() + u64::from(limit.subsec_nanos() > 0)).max(1)
 }
 
-async fn ping(pen: Arc<Mutex<Pen>>) {
+async fn ping(pen: Arc<Mutex<Pen>>, stall: Duration) {
     loop {
         tokio::time::sleep(PING).await;
-        if boot::write(&mut *pen.lock().await, b"ping\n").await.is_err() {
+        if boot::write(&mut *pen.lock().await, b"ping\n", stall).await.is_err() {
             return;
         }
     }
@@ -375,10 +375,12 @@ async fn within<T>(
     limit: Duration,
     work: impl Future<Output = Result<T, HostError>>,
 ) -> Result<T, HostError> {
-    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
-        let message = format!("no answer within {} s; what runs there may still run", limit.as_secs());
-        Err(HostError::new(HostErrorKind::Disconnected, message))
-    })
+    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| Err(late(limit)))
+}
+
+fn late(limit: Duration) -> HostError {
+    let message = format!("no answer within {} s; what runs there may still run", limit.as_secs());
+    HostError::new(HostErrorKind::Disconnected, message)
 }
 
 fn local(what: &str) -> HostError {

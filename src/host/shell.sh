@@ -15,6 +15,9 @@ say() { printf '\n%s\n' "$*" >&3 2>/dev/null || leave; }
 # Says why this shell cannot go on, and ends it.
 broken() { say "broken $*"; leave; }
 
+# What no run can do without.
+need() { command -v "$1" >/dev/null || broken "$1 is missing: install $2"; }
+
 # Ends this shell between steps.
 leave() {
     trap '' TERM HUP PIPE
@@ -66,7 +69,10 @@ gather() {
     seen=$(last) looked=yes
     other=$(holder)
     [ -z "$other" ] || seen=busy
-    code=$({ { limited "$1" "$taken" 8>&- 9>&-; echo "$?" >&8; } | sed 's/^/|/' >&3; } 8>&1)
+    # Older versions of bash write what stands in <<here into files, and /tmp may be full or read-only.
+    text="TMPDIR=/run; export TMPDIR
+$taken"
+    code=$({ { limited "$1" "$text" 8>&- 9>&-; echo "$?" >&8; } | sed 's/^/|/' >&3; } 8>&1)
     say "gathered $code $other"
 }
 
@@ -88,9 +94,8 @@ hold() {
 # lease: takes it, or says who has it. Stale: since this shell last looked, another run had it.
 lease() {
     if [ -z "$leased" ]; then
-        command -v flock >/dev/null || broken "flock is missing: install util-linux"
-        command -v timeout >/dev/null || broken "timeout is missing: install coreutils"
-        (umask 077 && mkdir -p "$STATE" && : >>"$STATE/lease") || broken "cannot write to $STATE"
+        need flock util-linux
+        why=$( (umask 077 && mkdir -p "$STATE" && : >>"$STATE/lease") 2>&1) || broken "cannot write to $STATE: $why"
         exec 9>>"$STATE/lease"
         # Somebody who looks holds it for a moment; hence the second try.
         if ! flock -n 9 && ! { sleep 0.2 && flock -n 9; }; then
@@ -101,8 +106,9 @@ lease() {
         leased=yes
         [ -z "$looked" ] || [ "$(last)" = "$seen" ] || stale=stale
         # Whatever a killed shell left there is nobody's now.
-        (umask 077 && rm -rf "$WORK" && mkdir -p "$WORK") || broken "cannot write to $WORK"
-        hold - 0 || broken "cannot write to $STATE"
+        why=$( (umask 077 && rm -rf "$WORK" && mkdir -p "$WORK" && date >"$WORK/since") 2>&1) ||
+            broken "cannot write to $WORK: $why"
+        hold - 0 || broken "cannot write to $STATE: $(hold - 0 2>&1)"
     fi
     say "leased $stale"
     stale=''
@@ -149,7 +155,7 @@ step() {
         say "stopped $1"
         return 0
     fi
-    hold "$job/$1" "$2" || broken "cannot write to $STATE"
+    hold "$job/$1" "$2" || broken "cannot write to $STATE: $(hold "$job/$1" "$2" 2>&1)"
     say "begin $1"
     : >"$WORK/changed"
     limited "$2" "set -eu
@@ -245,6 +251,8 @@ serve() {
     # Handlers, not '': what is ignored here would be ignored by everything that steps start.
     trap 'gone=yes' PIPE
     trap 'stopping=yes; [ -z "$idle" ] || leave' TERM HUP
+    for tool in cat date head mkdir rm sleep tail timeout wc; do need "$tool" coreutils; done
+    need sed sed
     stamp=$(date +%s%N)
     read -r up _ </proc/uptime
     seconds=${stamp%%[!0-9]*}

@@ -2,6 +2,7 @@
 
 mod context;
 mod decode;
+mod mask;
 pub mod model;
 mod problem;
 mod published;
@@ -11,9 +12,11 @@ mod tree;
 mod validate;
 
 pub use context::Context;
+pub use mask::masked;
 pub use model::Inventory;
-pub use problem::{Advice, Problem, masked};
+pub use problem::{Advice, Problem};
 pub use published::refuse_published;
+pub use tree::LARGEST;
 
 use problem::Report;
 use read::Reading;

@@ -19,7 +19,7 @@ pub struct Problem {
     pub message: String,
     /// What to write instead.
     pub hint: Option<String>,
-    /// The span holds a secret in the clear: show the text through [`masked`].
+    /// The span holds a secret in the clear: show the text through [`super::masked`].
     pub secret: bool,
 }
 
@@ -34,46 +34,6 @@ pub struct Advice {
     pub message: String,
     /// What would be better.
     pub hint: Option<String>,
-}
-
-/// The text with `*` in place of every secret that a problem points at, and of what stands beside a key that
-/// reads like a secret's (a mistyped key is another problem than its value). Lengths and lines stay.
-pub fn masked(text: &str, problems: &[Problem]) -> String {
-    let mut bytes = text.as_bytes().to_vec();
-    let pointed_at = problems.iter().filter(|problem| problem.secret).map(|problem| problem.span.clone());
-    for span in pointed_at.chain(likely_secrets(text)) {
-        let span = span.start.min(bytes.len())..span.end.min(bytes.len());
-        for byte in bytes.get_mut(span).into_iter().flatten().filter(|byte| !b"\r\n".contains(byte)) {
-            *byte = b'*';
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-/// The single values beside keys with `passw` or `secret` in them, right or wrong; found by line, for the
-/// file may not be YAML.
-fn likely_secrets(text: &str) -> Vec<Range<usize>> {
-    let mut spans = Vec::new();
-    let lower = text.to_ascii_lowercase();
-    let found = ["passw", "pasw", "secret"].into_iter().flat_map(|word| lower.match_indices(word));
-    for (at, _) in found {
-        let line = &text[at..at + text[at..].find(['\n', '\r']).unwrap_or(text.len() - at)];
-        let Some(colon) = line.find(": ") else { continue };
-        if !line[..colon].bytes().all(|b| b.is_ascii_alphanumeric() || b"_-\"'".contains(&b)) {
-            continue;
-        }
-        let value = line[colon + 2..].trim_start();
-        let length = match value.chars().next() {
-            None | Some('{' | '[' | '#') => continue,
-            Some(quote @ ('"' | '\'')) => value[1..].find(quote).map_or(value.len(), |end| end + 2),
-            Some(_) => {
-                [", ", "}", " #"].iter().filter_map(|end| value.find(end)).min().unwrap_or(value.len())
-            }
-        };
-        let start = at + line.len() - value.len();
-        spans.push(start..start + length);
-    }
-    spans
 }
 
 /// Where a value stands.
@@ -238,23 +198,5 @@ mod tests {
         report.mark("etcd", Place { line: 7, column: 1, start: 50, end: 54 });
         report.problem("etcd/version", "old", "");
         assert_eq!(report.finish().unwrap_err()[0].line, 7);
-    }
-
-    #[test]
-    fn masking_keeps_lengths() {
-        let report = Report::default();
-        report.mark("p", Place { line: 1, column: 4, start: 3, end: 9 });
-        report.problem_with_secret("p", "in the clear", "");
-        assert_eq!(masked("p: hunter # x\n", &report.finish().unwrap_err()), "p: ****** # x\n");
-    }
-
-    #[test]
-    fn what_reads_like_a_secret_is_masked_too() {
-        let text =
-            "a: { pasword: hunter2, MY_SECRET: \"a b\" }\npassword: { env: X }\r\nPassw: é # the key\n";
-        let shown =
-            "a: { pasword: *******, MY_SECRET: ***** }\npassword: { env: X }\r\nPassw: ** # the key\n";
-        assert_eq!(masked(text, &[]), shown);
-        assert_eq!(masked("# the password: of the ops\nsecret:", &[]).len(), 34);
     }
 }

@@ -8,8 +8,17 @@ use crate::resource::Sha256Digest;
 
 type Parsed<T> = Result<T, Wrong>;
 
+/// Docker reads lines of at most 64 KiB from an environment file, the kernel takes 128 KiB in a variable. Bytes.
+const LONGEST: usize = 32 * 1024;
+
 /// Any text of one line without control characters: it must survive a unit file and an env file.
 pub(crate) fn line(text: &str) -> Parsed<String> {
+    if text.len() > LONGEST {
+        return Err(Wrong::new(
+            format!("the value has {} bytes", text.len()),
+            "environment files and processes take no more than 32768",
+        ));
+    }
     if text.chars().any(char::is_control) {
         return Err(Wrong::new(
             "the value holds a line break or a control character",

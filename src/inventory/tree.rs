@@ -8,8 +8,8 @@ use serde_saphyr::{DuplicateKeyPolicy, MergeKeyPolicy, NonFiniteFloatPolicy, Opt
 
 use super::problem::{Place, Problem, Wrong};
 
-/// Far above any inventory, far below what would take time.
-const MAX_BYTES: usize = 1 << 20;
+/// How many bytes an inventory may have: far above any, far below what would take time.
+pub const LARGEST: usize = 1 << 20;
 const MAX_NODES: usize = 5_000;
 
 /// One value of the file.
@@ -53,7 +53,7 @@ pub(crate) fn parse(text: &str) -> Result<Node, Problem> {
     // A byte order mark is no part of the document, but the places count from the text as given.
     let body = text.strip_prefix('\u{feff}').unwrap_or(text);
     let shift = text.len() - body.len();
-    if body.len() > MAX_BYTES {
+    if body.len() > LARGEST {
         let wrong = Wrong::new("the file is larger than 1 MiB", "is this an inventory?");
         return Err(Place { line: 1, column: 1, ..Place::default() }.problem(wrong, false));
     }

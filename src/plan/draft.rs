@@ -79,9 +79,10 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Whether something found so far forbids the plan.
-    pub fn is_blocked(&self) -> bool {
-        self.findings.iter().any(|finding| finding.severity <= Severity::Unknown)
+    /// The hosts on which something is drafted that changes them.
+    pub fn busy(&self) -> BTreeSet<HostName> {
+        let changes = |job: &&Job| job.steps.iter().any(|step| !matches!(step.action, Action::Await(_)));
+        self.jobs.iter().filter(changes).map(|job| job.host.clone()).collect()
     }
 
     /// Says that `job` is (part of) what brings a milestone.

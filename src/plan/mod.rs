@@ -27,13 +27,14 @@ pub fn plan(inventory: &Inventory, facts: &Facts) -> Planning {
             draft.find(finding);
         }
     }
-    for finding in preflight::preflight(inventory, facts) {
-        draft.find(finding);
-    }
     for service in Service::ALL {
         service.plan(&mut draft);
     }
-    let (stages, jobs, mut findings) = draft.into_parts();
+    for finding in preflight::preflight(inventory, facts, &draft.busy()) {
+        draft.find(finding);
+    }
+    let (stages, jobs, findings) = draft.into_parts();
+    let mut findings = preflight::without_the_explained(findings);
     findings.sort();
     findings.dedup();
     Planning { plan: order::order(stages, jobs), findings }
@@ -50,32 +51,25 @@ fn away(facts: &Facts) -> Option<String> {
     (away.len() < facts.hosts.len()).then(|| away.join(" "))
 }
 
-/// What gets past the reason why a host was not reached.
-fn way_in(facts: &Facts, why: &str) -> String {
-    let says = |words: &str| why.contains(words);
-    let way = if says("host key is not known") {
-        "compare the key that ssh shows with the host's own and accept it there, once; or trust at first sight: \
-         `ssh: { host_keys: accept-new }`"
-    } else if says("host key changed") {
-        "a host that was set up anew has new keys: then forget the old with ssh-keygen -R ADDRESS; otherwise somebody \
-         may be in between"
-    } else if says("Permission denied") || says("Too many authentication failures") {
-        "check `ssh.user`, `ssh.identity_file` and what ssh-add -l lists; a password goes into `ssh.password`"
-    } else if says("wants a password and none was given") {
-        "give it: `ssh: { sudo_password: { env: SUDO_PASSWORD } }`"
-    } else if says("sudo") {
-        "check `ssh.sudo_password` and, on the host, what sudo -l lists for this user"
-    } else {
-        let check = "check that it runs and that its address and `ssh.port` are right";
-        return match away(facts) {
-            Some(away) => format!(
-                "{check}; if it stays away, go on with the others where they suffice: kuboard-ha up {away}"
-            ),
-            None => format!("{check}, then run up again"),
-        };
-    };
-    way.to_owned()
+/// What to do about a host that was not reached: what ssh's trouble calls for, and, where it may be away for long, how
+/// to go on without it.
+fn way_in(facts: &Facts, answered: bool, hint: Option<&str>) -> String {
+    let away = away(facts).filter(|_| !answered);
+    match (hint, away) {
+        (Some(hint), None) => hint.to_owned(),
+        (Some(hint), Some(away)) => format!(
+            "{hint}\nif it stays away, go on with the others where they suffice:\n  kuboard-ha up {away}"
+        ),
+        (None, Some(away)) => {
+            format!(
+                "{CHECK}; if it stays away, go on with the others where they suffice: kuboard-ha up {away}"
+            )
+        }
+        (None, None) => format!("{CHECK}, then run up again"),
+    }
 }
+
+const CHECK: &str = "check that it runs and that its address and `ssh.port` are right";
 
 /// What must be said of a host before any service looks at it.
 fn unseen(facts: &Facts, host: &HostName, state: &HostState) -> Option<Finding> {
@@ -84,14 +78,14 @@ fn unseen(facts: &Facts, host: &HostName, state: &HostState) -> Option<Finding> 
             Finding::on(host, Severity::Warning, "host.left-out", format!("{host} is left out of this run."))
                 .hint("run up without --without when it is back"),
         ),
-        HostState::Unreachable { why } => Some(
+        HostState::Unreachable { why, answered, hint } => Some(
             Finding::on(
                 host,
                 Severity::Unknown,
                 "host.unreachable",
                 format!("{host} cannot be reached: {why}."),
             )
-            .hint(way_in(facts, why)),
+            .hint(way_in(facts, *answered, hint.as_deref())),
         ),
         HostState::Reached(seen) => seen.lease.as_ref().map(|holder| {
             let message = format!("Another kuboard-ha is at work on {host}: {holder}.");
@@ -105,17 +99,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_reason_why_a_host_was_not_reached_has_its_way_out() {
-        for (why, way) in [
-            ("the host key is not known here", "accept-new"),
-            ("the host key changed", "ssh-keygen -R"),
-            ("ops@h: Permission denied (publickey)", "ssh.user"),
-            ("sudo wants a password and none was given", "sudo_password: { env"),
-            ("sudo refused the password", "check `ssh.sudo_password`"),
-            ("connect to host h port 2222: Connection refused", "ssh.port"),
-        ] {
-            let hint = way_in(&Facts::default(), why);
-            assert!(hint.contains(way), "{why}: {hint}");
-        }
+    fn a_host_that_was_not_reached_has_its_way_out() {
+        let mut facts = Facts::default();
+        facts.hosts.insert(HostName::new("a"), HostState::unreachable("connection timed out"));
+        assert_eq!(way_in(&facts, false, None), format!("{CHECK}, then run up again"), "no host is left");
+        facts.hosts.insert(HostName::new("b"), HostState::Reached(Box::default()));
+        assert!(way_in(&facts, false, None).ends_with("kuboard-ha up --without a"));
+        let silent = way_in(&facts, false, Some("ping it:\n  ping a"));
+        assert!(
+            silent.starts_with("ping it:\n  ping a\n") && silent.ends_with("\n  kuboard-ha up --without a")
+        );
+        // A host that answered is there: what keeps us out is to be mended, not left out.
+        assert_eq!(way_in(&facts, true, Some("ssh-add ~/.ssh/KEY")), "ssh-add ~/.ssh/KEY");
     }
 }

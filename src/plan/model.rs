@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::event::Cause;
 use crate::resource::{Artifact, Content, ContentKey, HostName, ResourceId};
 use crate::secret::SecretId;
 
@@ -151,7 +152,7 @@ pub enum Risk {
     None,
     /// A running service is restarted, reloaded or re-created: asked on a terminal.
     Restart,
-    /// A member is replaced or removed: needs `--yes` without a terminal.
+    /// A member is replaced or removed, an audit log begun anew: needs `--yes` without a terminal.
     Replace,
 }
 
@@ -436,6 +437,12 @@ impl Finding {
     /// A finding about the cluster.
     pub fn cluster(severity: Severity, code: &str, message: impl Into<String>) -> Self {
         Self { severity, code: code.to_owned(), host: None, message: message.into(), hint: None }
+    }
+
+    /// A cause that was seen before it did harm; `None` for the cluster.
+    pub fn of(host: Option<&HostName>, severity: Severity, cause: Cause) -> Self {
+        let Cause { code, message, hint, .. } = cause;
+        Self { severity, code, host: host.cloned(), message, hint: Some(hint) }
     }
 
     /// With what to do next.

@@ -1,6 +1,6 @@
 //! Secrets on hosts: minted on one, copied to the others before any consumer starts, never seen by the planner.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::plan::draft::Draft;
@@ -48,7 +48,14 @@ impl Draft<'_> {
             Some((host, _)) if !conflict => host.clone(),
             _ => match hosts.first() {
                 Some(first) => {
-                    jobs.insert(first.clone(), self.mint(wanted, first));
+                    let reason = if conflict {
+                        Reason::Differs(
+                            "the hosts hold different values, and nothing was started with any".into(),
+                        )
+                    } else {
+                        Reason::Missing
+                    };
+                    jobs.insert(first.clone(), self.mint(wanted, first, reason));
                     first.clone()
                 }
                 None => return jobs,
@@ -66,11 +73,11 @@ impl Draft<'_> {
         jobs
     }
 
-    fn mint(&mut self, wanted: &SecretWanted<'_>, host: &HostName) -> JobId {
+    fn mint(&mut self, wanted: &SecretWanted<'_>, host: &HostName, reason: Reason) -> JobId {
         let mut job = self.job(&format!("secret.{}", wanted.id), "secrets", host);
         let change = SecretChange::Mint { length: wanted.length };
         let action = Action::Secret { id: wanted.id.clone(), change };
-        job.step(ResourceId::new("secret", &wanted.id), action, Reason::Missing, Risk::None, MOMENT);
+        job.step(ResourceId::new("secret", &wanted.id), action, reason, Risk::None, MOMENT);
         job.done()
     }
 
@@ -97,7 +104,6 @@ impl Draft<'_> {
 
     fn conflict(&mut self, wanted: &SecretWanted<'_>, held: &[(HostName, Fingerprint)]) {
         let id = &wanted.id;
-        let cluster = &self.inventory.cluster;
         let seen: Vec<String> =
             held.iter().map(|(host, print)| format!("{host} {}", print.as_str())).collect();
         let message = format!(
@@ -105,10 +111,40 @@ impl Draft<'_> {
              with them; choosing one could lock users or replicas out.",
             seen.join(", ")
         );
-        let hint = format!(
-            "decide which host is right; on each other host: mv /var/lib/kuboard-ha/{cluster}/secrets/{id} /root/; \
-             then run up again, which copies the one that is left"
-        );
+        let values: BTreeSet<&Fingerprint> = held.iter().map(|(_, print)| print).collect();
+        let used: Vec<&Fingerprint> = values.iter().copied().filter(|print| self.is_used(print)).collect();
+        let path = format!("/var/lib/kuboard-ha/{}/secrets/{id}", self.inventory.cluster);
+        let keep = |kept: &Fingerprint| {
+            let with: Vec<&str> =
+                held.iter().filter(|(_, p)| p == kept).map(|(host, _)| host.as_str()).collect();
+            let others: Vec<&str> =
+                held.iter().filter(|(_, p)| p != kept).map(|(host, _)| host.as_str()).collect();
+            (with.join(", "), format!("on {}: mv {path} /root/{id}.aside", others.join(" and on ")))
+        };
+        let hint = if let [kept] = used[..] {
+            let (with, command) = keep(kept);
+            format!(
+                "the files here were written with the value of {with}; {command} ; then run up, which copies it"
+            )
+        } else {
+            let ways: Vec<String> = values
+                .iter()
+                .map(|kept| keep(kept))
+                .map(|(with, command)| format!("to keep the value of {with}, {command}"))
+                .collect();
+            format!("{} ; then run up, which copies the one that is left", ways.join(" ; "))
+        };
         self.find(Finding::cluster(Severity::Blocked, "secret.two-generations", message).hint(hint));
+    }
+
+    /// Whether a file of ours, on any host, was written with that value.
+    fn is_used(&self, print: &Fingerprint) -> bool {
+        let hosts = self.seen.hosts.keys().filter_map(|host| self.seen.host(host));
+        let mut records =
+            hosts.flat_map(|seen| &seen.manifest).filter(|(entry, _)| entry.starts_with("file "));
+        records.any(|(_, value)| {
+            let key = value.split(' ').next().unwrap_or_default();
+            key.split('.').skip(1).any(|part| part == print.as_str())
+        })
     }
 }

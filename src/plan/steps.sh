@@ -258,13 +258,27 @@ tree_stamp() {
 	find "$1" -printf '%P|%y|%s|%m|%U|%C@\n' 2>/dev/null | LC_ALL=C sort | sha256sum | cut -c1-32
 }
 
-# fetch_staged SHA256 URL : this host downloads by itself.
+# fetch_staged SHA256 URL : this host downloads by itself. What an earlier run left is gone on with, once.
 fetch_staged() {
 	mkdir -p "$STATE/stage"
 	command -v curl >/dev/null 2>&1 || add_packages curl
-	curl -fsSL --retry 3 --connect-timeout 15 -C - -o "$STATE/stage/$1.part" "$2"
+	# A server that has nothing more to send calls the rest of a whole file an error; another file goes on wrongly.
+	if [ -s "$STATE/stage/$1.part" ] && ! is_whole "$1"; then
+		fetch_part "$@" 2>/dev/null || true
+		is_whole "$1" || rm -f "$STATE/stage/$1.part"
+	fi
+	[ -e "$STATE/stage/$1" ] || [ -s "$STATE/stage/$1.part" ] || fetch_part "$@"
 	staged "$1"
 }
+
+# fetch_part SHA256 URL : the address may hold a token: it stands in no command line.
+fetch_part() {
+	printf 'url = "%s"\n' "$(printf '%s' "$2" | sed 's/[\\"]/\\&/g')" |
+		curl -K - -fsSL --proto =http,https --retry 3 --connect-timeout 15 -C - -o "$STATE/stage/$1.part"
+}
+
+# is_whole SHA256 : whether all of that archive has come.
+is_whole() { [ "$(sha256sum <"$STATE/stage/$1.part" 2>/dev/null | cut -d ' ' -f 1)" = "$1" ]; }
 
 # staged SHA256 : verifies what was sent or fetched, then gives it its name.
 staged() {

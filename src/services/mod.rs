@@ -2,11 +2,13 @@
 //! its verdicts, its jobs, and the shell text of its own probes and procedures. Services know the inventory,
 //! never each other.
 
+use crate::causes::{self, Evidence, Scene};
+use crate::event::Cause;
 use crate::facts::look::Looks;
 use crate::facts::model::{Facts, HostFacts};
 use crate::inventory::Inventory;
 use crate::plan::draft::Draft;
-use crate::plan::model::Step;
+use crate::plan::model::{Job, Step};
 use crate::plan::preflight;
 use crate::resource::HostName;
 
@@ -30,11 +32,17 @@ pub enum Service {
 
 /// Everything to look at on a host.
 pub fn looks(inventory: &Inventory, host: &HostName) -> Looks {
-    let mut looks = Looks { paths: preflight::paths(inventory, host), ..Looks::default() };
+    let (paths, ports) = (preflight::paths(inventory, host), preflight::ports(inventory, host));
+    let mut looks = Looks { paths, ports, ..Looks::default() };
     for service in Service::ALL {
         service.look(inventory, host, &mut looks);
     }
     looks
+}
+
+/// Why something of a service does not come up, where that is known: as the service itself says it, else as any might.
+pub fn explain(service: Service, inventory: &Inventory, evidence: &Evidence) -> Option<Cause> {
+    service.cause(inventory, evidence).or_else(|| causes::general(evidence))
 }
 
 impl Service {
@@ -68,6 +76,37 @@ impl Service {
             Self::Questdb => questdb::plan(draft),
             Self::Kuboard => kuboard::plan(draft),
             Self::LoadBalancer => load_balancer::plan(draft),
+        }
+    }
+
+    /// Whose job it is; secrets and packages that several share are nobody's.
+    pub fn of(job: &Job) -> Option<Self> {
+        match job.stage.0.as_str() {
+            "etcd" => Some(Self::Etcd),
+            "questdb" => Some(Self::Questdb),
+            "kuboard" => Some(Self::Kuboard),
+            "balancer" => Some(Self::LoadBalancer),
+            _ => None,
+        }
+    }
+
+    /// What is looked at on a host where one of its steps failed.
+    pub fn scene(self, inventory: &Inventory, host: &HostName) -> Scene {
+        match self {
+            Self::Etcd => etcd::scene(inventory, host),
+            Self::Questdb => questdb::scene(inventory),
+            Self::Kuboard => kuboard::scene(inventory),
+            Self::LoadBalancer => load_balancer::scene(inventory),
+        }
+    }
+
+    /// The cause that only this service has.
+    fn cause(self, inventory: &Inventory, evidence: &Evidence) -> Option<Cause> {
+        match self {
+            Self::Etcd => etcd::cause(inventory, evidence),
+            Self::Questdb => questdb::cause(inventory, evidence),
+            Self::Kuboard => kuboard::cause(inventory, evidence),
+            Self::LoadBalancer => load_balancer::cause(inventory, evidence),
         }
     }
 

@@ -1,15 +1,17 @@
 //! etcd's part of the status: who is a member, who is healthy, and how many more failures it survives.
 //!
-//! `member list` says "started" for members that died, and `maintenance/status` names a leader for up to an
-//! election timeout after its death. Only `/health`, a linearizable read, proves a quorum.
+//! What the cluster is and how each member stands is the service's judgement, the same that `up` plans from; here it is
+//! only told.
 
 use serde::Serialize;
 
 use crate::facts::Facts;
-use crate::facts::model::{HostState, Observed};
+use crate::facts::model::Observed;
 use crate::facts::service::{EtcdFacts, Member};
 use crate::inventory::Inventory;
 use crate::resource::HostName;
+pub use crate::services::etcd::Verdict as EtcdVerdict;
+use crate::services::etcd::{Judgement, MemberState, judge};
 
 /// The etcd cluster.
 #[derive(Clone, Debug, Serialize)]
@@ -24,22 +26,6 @@ pub struct EtcdStatus {
     pub quorum: Quorum,
     /// Members of the inventory in its order, then those that only the cluster lists.
     pub members: Vec<MemberStatus>,
-}
-
-/// What the etcd cluster is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum EtcdVerdict {
-    /// A quorum answers.
-    Formed,
-    /// Every member host was seen, and none holds data.
-    Fresh,
-    /// There is data, and no quorum.
-    NoQuorum,
-    /// Members belong to different clusters.
-    Split,
-    /// Too little was seen.
-    Unknown,
 }
 
 /// How many members vote, and how many may be lost.
@@ -87,66 +73,34 @@ pub struct MemberStatus {
 
 /// Reads the etcd cluster out of the facts.
 pub fn etcd_status(inventory: &Inventory, facts: &Facts) -> EtcdStatus {
-    let seen: Vec<(&HostName, &EtcdFacts)> = inventory
-        .etcd
-        .hosts
-        .iter()
-        .filter_map(|host| Some((host, facts.host(host)?.etcd.as_ref()?)))
-        .collect();
-    let listed = listing(&seen);
+    let judgement = judge(inventory, facts);
     let mut members: Vec<MemberStatus> =
-        inventory.etcd.hosts.iter().map(|host| member(inventory, facts, host, &listed)).collect();
-    for stranger in &listed {
-        if !members.iter().any(|member| member.id.as_deref() == Some(stranger.id.as_str())) {
-            members.push(unknown_member(stranger));
-        }
-    }
+        judgement.members.keys().map(|host| member(inventory, facts, host, &judgement)).collect();
+    members.sort_by_key(|member| {
+        inventory.etcd.hosts.iter().position(|host| Some(host) == member.host.as_ref())
+    });
+    members.extend(judgement.extras.iter().map(extra));
 
-    let voters = match listed.iter().filter(|member| !member.learner).count() {
-        0 => inventory.etcd.hosts.len(),
-        voters => voters,
-    };
-    let healthy =
-        members.iter().filter(|m| m.healthy == Some(true) && m.learner != Some(true)).count().min(voters);
+    let voters = judgement.voters;
+    let votes = |member: &&MemberStatus| member.healthy == Some(true) && member.learner != Some(true);
+    let healthy = members.iter().filter(votes).count().min(voters);
     let mut quorum = Quorum { voters, healthy, can_lose: None };
-    let fresh = seen.len() == inventory.etcd.hosts.len() && seen.iter().all(|(_, etcd)| is_blank(etcd));
-    let quorate = if fresh { Some(false) } else { is_quorate(&seen, quorum.needed()) };
-    quorum.can_lose = quorate.map(|holds| if holds { healthy.saturating_sub(quorum.needed()) } else { 0 });
-
-    let ids = cluster_ids(&seen);
+    quorum.can_lose = match judgement.verdict {
+        // Of two clusters none can be called the one that survives.
+        EtcdVerdict::Split => Some(0),
+        _ => judgement.quorum.map(|holds| if holds { healthy.saturating_sub(quorum.needed()) } else { 0 }),
+    };
     EtcdStatus {
-        verdict: match quorate {
-            _ if fresh => EtcdVerdict::Fresh,
-            _ if ids.len() > 1 => EtcdVerdict::Split,
-            Some(true) => EtcdVerdict::Formed,
-            Some(false) => EtcdVerdict::NoQuorum,
-            None => EtcdVerdict::Unknown,
-        },
-        cluster_id: ids.first().map(|id| (*id).to_owned()),
-        leader: if quorate == Some(true) { leader(&seen, &members) } else { None },
+        verdict: judgement.verdict,
+        cluster_id: judgement.cluster_id,
+        leader: judgement.leader.map(|host| host.to_string()),
         quorum,
         members,
     }
 }
 
-/// The most telling member list: of a member with a quorum, else of the one that is furthest.
-fn listing(seen: &[(&HostName, &EtcdFacts)]) -> Vec<Member> {
-    seen.iter()
-        .filter_map(|(_, etcd)| Some((etcd, etcd.members.known().filter(|members| !members.is_empty())?)))
-        .max_by_key(|(etcd, _)| {
-            let index = etcd.status.known().and_then(Option::as_ref).map_or(0, |status| status.raft_index);
-            (matches!(etcd.health, Observed::Known(Ok(()))), index)
-        })
-        .map(|(_, members)| members.clone())
-        .unwrap_or_default()
-}
-
-fn member(inventory: &Inventory, facts: &Facts, host: &HostName, listed: &[Member]) -> MemberStatus {
-    let peer_end = format!("{}:{}", bracketed(inventory, host), inventory.etcd.peer_port);
-    let entry = listed
-        .iter()
-        .find(|member| member.peer_urls.iter().any(|url| url.ends_with(&format!("//{peer_end}"))))
-        .or_else(|| listed.iter().find(|member| member.name == host.as_str()));
+fn member(inventory: &Inventory, facts: &Facts, host: &HostName, judgement: &Judgement) -> MemberStatus {
+    let entry = judgement.entry(inventory, host);
     let mut row = MemberStatus {
         name: host.to_string(),
         host: Some(host.clone()),
@@ -157,19 +111,9 @@ fn member(inventory: &Inventory, facts: &Facts, host: &HostName, listed: &[Membe
         db_bytes: None,
         raft_index: None,
         alarms: Vec::new(),
-        why: None,
+        why: judgement.members.get(host).and_then(why),
     };
-    let reached = match facts.hosts.get(host) {
-        Some(HostState::Reached(reached)) => reached,
-        Some(HostState::Unreachable { .. }) => {
-            row.why = Some("its host is not reachable".to_owned());
-            return row;
-        }
-        None => return row,
-    };
-    let Some(etcd) = &reached.etcd else {
-        return row;
-    };
+    let Some(etcd) = facts.host(host).and_then(|reached| reached.etcd.as_ref()) else { return row };
     row.alarms.clone_from(&etcd.alarms);
     if let Some(Some(status)) = etcd.status.known() {
         row.id = Some(status.member_id.clone());
@@ -178,70 +122,40 @@ fn member(inventory: &Inventory, facts: &Facts, host: &HostName, listed: &[Membe
         row.db_bytes = Some(status.db_bytes);
         row.raft_index = Some(status.raft_index);
     }
-    (row.healthy, row.why) = health(etcd);
+    row.healthy = health(etcd);
     row
 }
 
-fn health(etcd: &EtcdFacts) -> (Option<bool>, Option<String>) {
+/// Why a member is not healthy.
+fn why(state: &MemberState) -> Option<String> {
+    let why = match state {
+        MemberState::Healthy => return None,
+        MemberState::Unhealthy { why } => why,
+        MemberState::Stopped => "it does not run",
+        MemberState::Pending => "it has never run here",
+        MemberState::Wiped => "the cluster counts on it, and its data is gone",
+        MemberState::Amnesiac => "it was started on an empty disk, and cannot go on without its data",
+        MemberState::New => "it is not a member of the cluster yet",
+        MemberState::JoinInterrupted => "it was added to the cluster, and does not vote yet",
+        MemberState::Removed => "it holds the data of a member that the cluster does not list any more",
+        MemberState::Foreign => "it holds data that kuboard-ha did not bring about",
+        MemberState::DiskMissing => "the disk of its data is not mounted",
+        MemberState::DiskChanged => "its data lies on another disk than before",
+        MemberState::Unreachable { .. } => "its host is not reachable",
+        MemberState::Unseen => "it could not be looked at",
+    };
+    Some(why.to_owned())
+}
+
+fn health(etcd: &EtcdFacts) -> Option<bool> {
     match (&etcd.health, &etcd.status) {
-        (Observed::Known(Ok(())), _) => (Some(true), None),
-        (_, Observed::Known(None)) if is_blank(etcd) => {
-            (Some(false), Some("it has never run here".to_owned()))
-        }
-        (_, Observed::Known(None)) => (Some(false), Some("it does not run".to_owned())),
-        (Observed::Known(Err(why)), Observed::Known(Some(status))) => {
-            let why = if status.errors.is_empty() { why.clone() } else { status.errors.join(", ") };
-            (Some(false), Some(why))
-        }
-        (Observed::Known(Err(why)), Observed::Unknown(_)) => (Some(false), Some(why.clone())),
-        (Observed::Unknown(why), _) => (None, Some(why.clone())),
+        (Observed::Known(health), _) => Some(health.is_ok()),
+        (Observed::Unknown(_), Observed::Known(None)) => Some(false),
+        (Observed::Unknown(_), _) => None,
     }
 }
 
-/// No data and no process.
-fn is_blank(etcd: &EtcdFacts) -> bool {
-    !etcd.wal && matches!(etcd.status, Observed::Known(None))
-}
-
-/// Whether a quorum holds; `None` where nothing speaks for or against it.
-fn is_quorate(seen: &[(&HostName, &EtcdFacts)], needed: usize) -> Option<bool> {
-    if seen.iter().any(|(_, etcd)| matches!(etcd.health, Observed::Known(Ok(())))) {
-        return Some(true);
-    }
-    // An alarm makes /health fail before it reads. Then a majority that runs under one leader speaks for it.
-    let led = seen.iter().filter(|(_, etcd)| {
-        let status = etcd.status.known().and_then(Option::as_ref);
-        !etcd.alarms.is_empty() && status.is_some_and(|status| status.leader.is_some() && !status.learner)
-    });
-    if led.count() >= needed {
-        return Some(true);
-    }
-    let denied = seen.iter().any(|(_, etcd)| health(etcd).0 == Some(false));
-    denied.then_some(false)
-}
-
-fn leader(seen: &[(&HostName, &EtcdFacts)], members: &[MemberStatus]) -> Option<String> {
-    let latest = seen
-        .iter()
-        .filter_map(|(_, etcd)| etcd.status.known()?.as_ref())
-        .filter(|status| status.leader.is_some())
-        .max_by_key(|status| status.raft_term)?;
-    let leader = members.iter().find(|member| member.id == latest.leader)?;
-    Some(leader.name.clone())
-}
-
-fn cluster_ids<'a>(seen: &[(&HostName, &'a EtcdFacts)]) -> Vec<&'a str> {
-    let mut ids: Vec<&str> = seen
-        .iter()
-        .filter_map(|(_, etcd)| Some(etcd.status.known()?.as_ref()?.cluster_id.as_str()))
-        .filter(|id| !id.is_empty())
-        .collect();
-    ids.sort_unstable();
-    ids.dedup();
-    ids
-}
-
-fn unknown_member(member: &Member) -> MemberStatus {
+fn extra(member: &Member) -> MemberStatus {
     MemberStatus {
         name: if member.name.is_empty() { "(never started)".to_owned() } else { member.name.clone() },
         host: None,
@@ -253,12 +167,5 @@ fn unknown_member(member: &Member) -> MemberStatus {
         raft_index: None,
         alarms: Vec::new(),
         why: Some("the cluster lists it, the inventory does not".to_owned()),
-    }
-}
-
-fn bracketed(inventory: &Inventory, host: &HostName) -> String {
-    match inventory.address(host) {
-        std::net::IpAddr::V4(address) => address.to_string(),
-        std::net::IpAddr::V6(address) => format!("[{address}]"),
     }
 }

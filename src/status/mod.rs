@@ -88,8 +88,11 @@ pub struct HostStatus {
     pub os: Option<String>,
     /// Its architecture, where releases exist for it.
     pub arch: Option<Arch>,
-    /// Why it did not answer.
+    /// Why it could not be looked at.
     pub why: Option<String>,
+    /// Whether it may well run all the same.
+    #[serde(skip)]
+    pub answered: bool,
 }
 
 /// Something that differs from the inventory.
@@ -132,12 +135,19 @@ fn host_status(facts: &Facts, name: &HostName) -> HostStatus {
                 os: (!os.is_empty()).then_some(os),
                 arch: host.system.arch,
                 why: None,
+                answered: true,
             }
         }
-        Some(HostState::Unreachable { why }) => {
-            HostStatus { reachable: false, os: None, arch: None, why: Some(why.clone()) }
+        Some(HostState::Unreachable { why, answered, .. }) => {
+            HostStatus { reachable: false, os: None, arch: None, why: Some(why.clone()), answered: *answered }
         }
-        None => HostStatus { reachable: false, os: None, arch: None, why: Some("not looked at".to_owned()) },
+        None => HostStatus {
+            reachable: false,
+            os: None,
+            arch: None,
+            why: Some("not looked at".to_owned()),
+            answered: true,
+        },
     }
 }
 

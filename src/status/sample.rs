@@ -5,13 +5,16 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::facts::Facts;
-use crate::facts::model::{ContainerFact, Docker, HostFacts, HostState, Observed, System};
-use crate::facts::service::{BalancerFacts, EtcdFacts, EtcdStatus, KuboardFacts, Member, QuestdbFacts};
+use crate::facts::model::{Active, ContainerFact, Docker, HostFacts, HostState, Observed, System, UnitState};
+use crate::facts::service::{
+    BalancerFacts, EtcdFacts, EtcdStatus, KuboardFacts, Member, QuestdbFacts, RunningEtcd,
+};
 use crate::inventory::model::{
     Etcd, Firewall, Host, HostKeys, Inventory, Kuboard, LoadBalancer, Packages, Questdb, QuestdbFlavour, Ssh,
     Transfer,
 };
 use crate::resource::{Arch, HostName};
+use crate::services::etcd::{CLUSTER_ID, UNIT};
 
 /// A host's name.
 pub fn host(name: &str) -> HostName {
@@ -61,7 +64,7 @@ pub fn well(inventory: &Inventory) -> Facts {
 pub fn cut(facts: &mut Facts, hosts: &[&str]) {
     for name in hosts {
         let why = "connect to port 22: No route to host".to_owned();
-        facts.hosts.insert(host(name), HostState::Unreachable { why });
+        facts.hosts.insert(host(name), HostState::unreachable(why));
     }
 }
 
@@ -74,7 +77,11 @@ pub fn alone(facts: &mut Facts, name: &str) {
 
 /// A member that stopped on a host that answers.
 pub fn stop_etcd(facts: &mut Facts, name: &str) {
-    if let Some(etcd) = facts.host_mut(&host(name)).and_then(|facts| facts.etcd.as_mut()) {
+    let Some(reached) = facts.host_mut(&host(name)) else { return };
+    reached.units.insert(UNIT.to_owned(), Some(UnitState::default()));
+    if let Some(etcd) = &mut reached.etcd {
+        etcd.running = Observed::Known(None);
+        etcd.peers = Observed::Known(None);
         etcd.status = Observed::Known(None);
         etcd.health = Observed::Known(Err("connection refused".to_owned()));
         etcd.members = Observed::Unknown("connection refused".to_owned());
@@ -99,8 +106,13 @@ fn well_host(inventory: &Inventory, name: &HostName) -> HostFacts {
             peer_urls: vec![format!("http://{}:2380", inventory.address(member))],
             learner: false,
         });
+        facts.manifest.insert(CLUSTER_ID.to_owned(), "7f3ac10b5e1d2a44".to_owned());
+        let running = UnitState { active: Active::Active, ..UnitState::default() };
+        facts.units.insert(UNIT.to_owned(), Some(running));
         facts.etcd = Some(EtcdFacts {
             wal: true,
+            entries: vec!["member".to_owned()],
+            running: Observed::Known(Some(RunningEtcd::default())),
             status: Observed::Known(Some(EtcdStatus {
                 cluster_id: "7f3ac10b5e1d2a44".into(),
                 member_id: id(number),
@@ -151,6 +163,7 @@ fn well_host(inventory: &Inventory, name: &HostName) -> HostFacts {
             interface: Some("eth0".into()),
             healthy: Observed::Known(true),
             answers: Observed::Known(true),
+            ..BalancerFacts::default()
         });
     }
     facts

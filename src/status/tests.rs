@@ -67,7 +67,7 @@ fn two_of_three_members_down_is_down_though_the_third_lists_all() {
     let status = judged(&inventory, &facts);
     assert_eq!(status.verdict, Verdict::Down);
     assert_eq!(status.reasons[0], "etcd has no quorum: 0 of 3 members healthy, 2 needed");
-    assert_eq!(status.etcd.verdict, EtcdVerdict::NoQuorum);
+    assert_eq!(status.etcd.verdict, EtcdVerdict::Unknown);
     assert_eq!(status.etcd.leader, None, "the survivor still names one");
     assert_eq!(status.etcd.quorum.can_lose, Some(0));
     assert_eq!(status.etcd.members.len(), 3);
@@ -81,7 +81,7 @@ fn two_of_three_members_stopped_on_living_hosts_is_down() {
     stop_etcd(&mut facts, "etcd3");
     alone(&mut facts, "etcd1");
     let status = judged(&inventory, &facts);
-    assert_eq!((status.verdict, status.etcd.verdict), (Verdict::Down, EtcdVerdict::NoQuorum));
+    assert_eq!((status.verdict, status.etcd.verdict), (Verdict::Down, EtcdVerdict::Stopped));
     assert_eq!(status.etcd.members[1].why.as_deref(), Some("it does not run"));
 }
 
@@ -114,7 +114,7 @@ fn hosts_that_refuse_the_login_are_unknown_not_down() {
     let inventory = single();
     let mut facts = well(&inventory);
     let why = "Permission denied (publickey)".to_owned();
-    facts.hosts.insert(host("box"), HostState::Unreachable { why });
+    facts.hosts.insert(host("box"), HostState::Unreachable { why, answered: true, hint: None });
     assert_eq!(judged(&inventory, &facts).verdict, Verdict::Unknown);
 }
 
@@ -249,7 +249,9 @@ fn bare_hosts_are_down_because_nothing_is_built() {
     let mut facts = well(&inventory);
     for name in inventory.hosts.keys() {
         let reached = facts.host_mut(name).unwrap();
+        reached.manifest.clear();
         let none = |_| crate::facts::service::EtcdFacts {
+            running: Observed::Known(None),
             status: Observed::Known(None),
             health: Observed::Known(Err("connection refused".into())),
             ..Default::default()

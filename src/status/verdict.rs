@@ -43,13 +43,7 @@ impl Reasons {
 }
 
 fn no_contact(status: &Status, reasons: &mut Reasons) {
-    // What ssh and sudo say when the far side did answer.
-    const ANSWERED: [&str; 6] =
-        ["ermission denied", "ost key", "sudo", "uthentication", "protocol", "not looked at"];
-    let answered = status
-        .hosts
-        .values()
-        .any(|host| host.why.as_ref().is_none_or(|why| ANSWERED.iter().any(|sign| why.contains(sign))));
+    let answered = status.hosts.values().any(|host| host.answered);
     let why = status.hosts.values().find_map(|host| host.why.as_deref()).unwrap_or("no reason known");
     if answered {
         reasons.add(Verdict::Unknown, format!("no host lets this machine look ({why})"));
@@ -78,18 +72,36 @@ fn etcd(status: &Status, reasons: &mut Reasons) {
         etcd.quorum.voters,
         etcd.quorum.needed()
     );
-    match etcd.verdict {
-        EtcdVerdict::Formed => {}
-        EtcdVerdict::Fresh => reasons.add(Verdict::Down, "nothing is built yet: no member has data"),
-        EtcdVerdict::NoQuorum => {
-            reasons.add(Verdict::Down, format!("etcd has no quorum: {arithmetic}"));
+    let (verdict, reason) = match etcd.verdict {
+        EtcdVerdict::Formed => (Verdict::Healthy, String::new()),
+        EtcdVerdict::Fresh => (Verdict::Down, "nothing is built yet: no member has data".to_owned()),
+        EtcdVerdict::InterruptedBootstrap => {
+            (Verdict::Down, "the first start of etcd was cut off: `kuboard-ha up` goes on with it".to_owned())
         }
-        EtcdVerdict::Split => {
-            reasons.add(Verdict::Down, "etcd members belong to different clusters");
+        EtcdVerdict::Stopped => (Verdict::Down, format!("etcd has no quorum: {arithmetic}")),
+        EtcdVerdict::LostQuorum => (
+            Verdict::Down,
+            format!("etcd has no quorum, and data on fewer members than it takes: {arithmetic}"),
+        ),
+        EtcdVerdict::DataMissing => (
+            Verdict::Down,
+            "etcd was formed, and its data is not to be seen: disks are not mounted, or it is gone"
+                .to_owned(),
+        ),
+        EtcdVerdict::Split => (Verdict::Down, "etcd members belong to different clusters".to_owned()),
+        EtcdVerdict::Foreign if etcd.leader.is_some() => {
+            (Verdict::Degraded, "etcd runs, and kuboard-ha did not build it".to_owned())
         }
-        EtcdVerdict::Unknown => {
-            reasons.add(Verdict::Unknown, "whether etcd has a quorum could not be seen");
+        EtcdVerdict::Foreign => {
+            (Verdict::Down, "there is etcd data that kuboard-ha did not bring about".to_owned())
         }
+        EtcdVerdict::Unknown if etcd.quorum.can_lose.is_some() => {
+            (Verdict::Down, format!("etcd has no quorum: {arithmetic}"))
+        }
+        EtcdVerdict::Unknown => (Verdict::Unknown, "whether etcd has a quorum could not be seen".to_owned()),
+    };
+    if verdict != Verdict::Healthy {
+        reasons.add(verdict, reason);
     }
     for member in &etcd.members {
         let name = &member.name;

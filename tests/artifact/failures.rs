@@ -26,12 +26,8 @@ fn damage(error: Error) -> Damage {
 #[tokio::test]
 async fn a_wrong_digest_is_told_and_removed_without_a_retry() {
     let (bench, body) = (Bench::new(), payload());
-    let server = Server::start({
-        let body = body.clone();
-        move |_, request| Reply::ranged(&body, request)
-    })
-    .await;
-    let wanted = artifact(format!("http://{}/", server.address), b"something else");
+    let server = Server::of(&body).await;
+    let wanted = server.artifact(b"something else");
     let error = bench.fetch(&wanted).await.unwrap_err();
     let got = Sha256Digest::of(&body);
     assert!(error.hint().contains("sha256sum"), "{}", error.hint());
@@ -44,12 +40,11 @@ async fn a_wrong_digest_is_told_and_removed_without_a_retry() {
 #[tokio::test]
 async fn a_body_that_never_gets_further_is_truncated_and_kept() {
     let (bench, body) = (Bench::new(), payload());
-    let server = Server::start({
-        let body = body.clone();
-        move |number, request| Reply::ranged(&body, request).cut(if number == 0 { 70_000 } else { 0 })
+    let server = Server::playing(&body, |number, request, body| {
+        Reply::ranged(body, request).cut(if number == 0 { 70_000 } else { 0 })
     })
     .await;
-    let wanted = artifact(format!("http://{}/", server.address), &body);
+    let wanted = server.artifact(&body);
     let error = bench.fetch(&wanted).await.unwrap_err();
     assert!(error.to_string().contains("70000 of 300000 bytes"), "{error}");
     assert_eq!(failure(error), (Failure::Truncated { got: 70_000, expected: Some(300_000) }, 70_000));
@@ -75,7 +70,7 @@ async fn a_missing_file_is_not_asked_for_again() {
 async fn a_server_error_that_stays_ends_after_all_tries() {
     let bench = Bench::new();
     let server = Server::start(|_, _| Reply::status("502 Bad Gateway")).await;
-    let wanted = artifact(format!("http://{}/", server.address), b"x");
+    let wanted = server.artifact(b"x");
     let (failure, _) = failure(bench.fetch(&wanted).await.unwrap_err());
     assert_eq!(failure, Failure::Status { status: 502, wait: None });
     assert_eq!(server.requests().len(), 3);
@@ -101,7 +96,7 @@ async fn an_endless_text_is_given_up_at_its_beginning() {
     let text = "not an archive\n".repeat(1000).into_bytes();
     // The rest never comes: only a look at the beginning can end this in time.
     let server = Server::start(move |_, _| Reply::whole(&text).stall(1000)).await;
-    let wanted = artifact(format!("http://{}/", server.address), b"x");
+    let wanted = server.artifact(b"x");
     assert_eq!(
         damage(bench.fetch(&wanted).await.unwrap_err()),
         Damage::Text { start: "not an archive".into() }
@@ -113,12 +108,11 @@ async fn an_endless_text_is_given_up_at_its_beginning() {
 async fn silence_ends_at_the_deadline_for_reading_and_keeps_what_came() {
     let read = Duration::from_millis(500);
     let (bench, body) = (Bench::with(Patience { read, ..patience() }), payload());
-    let server = Server::start({
-        let body = body.clone();
-        move |number, request| Reply::ranged(&body, request).stall(if number == 0 { 90_000 } else { 0 })
+    let server = Server::playing(&body, |number, request, body| {
+        Reply::ranged(body, request).stall(if number == 0 { 90_000 } else { 0 })
     })
     .await;
-    let wanted = artifact(format!("http://{}/", server.address), &body);
+    let wanted = server.artifact(&body);
     let (failure, kept) = failure(bench.fetch(&wanted).await.unwrap_err());
     assert!(matches!(failure, Failure::Timeout { after, .. } if after == read), "{failure:?}");
     assert_eq!(kept, 90_000);
@@ -130,12 +124,8 @@ async fn everything_ends_at_the_deadline_for_all() {
     let overall = Duration::from_secs(1);
     let bench = Bench::with(Patience { overall, ..patience() });
     let body = payload();
-    let server = Server::start({
-        let body = body.clone();
-        move |_, request| Reply::ranged(&body, request).stall(90_000)
-    })
-    .await;
-    let wanted = artifact(format!("http://{}/", server.address), &body);
+    let server = Server::playing(&body, |_, request, body| Reply::ranged(body, request).stall(90_000)).await;
+    let wanted = server.artifact(&body);
     let (failure, _) = failure(bench.fetch(&wanted).await.unwrap_err());
     assert_eq!(failure, Failure::Timeout { what: "the download", after: overall });
     let part = bench.part(&wanted).unwrap();
@@ -172,8 +162,7 @@ async fn tls_with_someone_who_speaks_none_is_told_as_such() {
 async fn redirects_without_end_end() {
     let bench = Bench::new();
     let server = Server::start(|_, _| Reply::status("302 Found").header("Location: /again")).await;
-    let (failure, _) =
-        failure(bench.fetch(&artifact(format!("http://{}/", server.address), b"x")).await.unwrap_err());
+    let (failure, _) = failure(bench.fetch(&server.artifact(b"x")).await.unwrap_err());
     assert_eq!(failure, Failure::Redirects);
 }
 

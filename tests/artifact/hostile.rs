@@ -208,6 +208,53 @@ fn a_bomb_is_refused_by_ratio_size_and_count() {
 }
 
 #[test]
+fn members_without_end_are_refused_before_they_are_all_read() {
+    let mut tar = Builder::new(Vec::new());
+    for number in 0..20_001 {
+        put(&mut tar, EntryType::Regular, format!("t/{number}").as_bytes(), b"", b"");
+    }
+    let bytes = gzip(&tar.into_inner().unwrap());
+    assert_eq!(look(&bytes).unwrap_err(), Problem::TooMany { limit: 20_000 });
+}
+
+/// A member with extended headers before it, its own or those of all that follow.
+fn with_headers(kind: EntryType, headers: &[(&str, &str)]) -> Vec<u8> {
+    let mut records = String::new();
+    for (key, value) in headers {
+        let length = (1..).find(|n: &usize| n.to_string().len() + key.len() + value.len() + 3 == *n).unwrap();
+        records += &format!("{length} {key}={value}\n");
+    }
+    let mut tar = Builder::new(Vec::new());
+    put(&mut tar, kind, b"pax", b"", records.as_bytes());
+    put(&mut tar, EntryType::Regular, b"t/a", b"", b"a");
+    gzip(&tar.into_inner().unwrap())
+}
+
+#[test]
+fn headers_that_not_every_program_reads_alike_are_refused() {
+    let own = EntryType::XHeader;
+    let all = EntryType::XGlobalHeader;
+    for (kind, headers) in [
+        // To GNU tar this is a file of 8 EiB with another name, to the tar crate a plain one.
+        (own, &[("GNU.sparse.major", "1"), ("GNU.sparse.minor", "0"), ("GNU.sparse.name", "../x")][..]),
+        (own, &[("GNU.sparse.realsize", "9223372036854775807")]),
+        (own, &[("hdrcharset", "BINARY")]),
+        (all, &[("path", "../x")]),
+        (all, &[("size", "0")]),
+    ] {
+        let refused = look(&with_headers(kind, headers)).unwrap_err();
+        assert!(matches!(refused, Problem::Header { .. }), "{headers:?}: {refused:?}");
+    }
+    assert!(matches!(look(&with_headers(own, &[("path", "../x")])).unwrap_err(), Problem::Name { .. }));
+    for (kind, headers) in [
+        (all, &[("comment", "0123456789abcdef")][..]),
+        (own, &[("mtime", "1.5"), ("SCHILY.xattr.user.x", "y"), ("path", "t/longer")]),
+    ] {
+        assert_eq!(look(&with_headers(kind, headers)).unwrap().members.len(), 1, "{headers:?}");
+    }
+}
+
+#[test]
 fn an_endless_long_name_is_refused_before_it_fills_the_memory() {
     let mut tar = Builder::new(Vec::new());
     put(&mut tar, EntryType::GNULongName, b"././@LongLink", b"", &vec![b'a'; 8 << 20]);

@@ -6,5 +6,7 @@ mod environment;
 mod failures;
 mod fetching;
 mod hostile;
+mod lying;
+mod planted;
 mod server;
 mod sharing;

@@ -23,19 +23,43 @@ pub struct Request {
 pub struct Reply {
     head: String,
     body: Vec<u8>,
-    /// Keep the connection open and silent after the body.
-    hold: bool,
+    /// What comes after the body.
+    end: End,
+}
+
+#[derive(Clone, Copy)]
+enum End {
+    /// The connection closes.
+    Close,
+    /// It stays open and silent.
+    Hold,
+    /// The body again and again.
+    Repeat,
 }
 
 impl Reply {
     pub fn status(status: &str) -> Self {
-        Self { head: format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n"), body: Vec::new(), hold: false }
+        Self {
+            head: format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n"),
+            body: Vec::new(),
+            end: End::Close,
+        }
     }
 
     /// The whole, whatever was asked for.
     pub fn whole(body: &[u8]) -> Self {
         let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n", body.len());
-        Self { head, body: body.to_vec(), hold: false }
+        Self { head, body: body.to_vec(), end: End::Close }
+    }
+
+    /// The whole, without a word on how long it is.
+    pub fn unmeasured(body: &[u8]) -> Self {
+        Self { head: "HTTP/1.1 200 OK\r\n".into(), body: body.to_vec(), end: End::Close }
+    }
+
+    /// Again and again, without end.
+    pub fn endless(body: &[u8]) -> Self {
+        Self { end: End::Repeat, ..Self::unmeasured(body) }
     }
 
     /// What was asked for: the whole, or 206 with the rest.
@@ -51,7 +75,7 @@ impl Reply {
             body.len() - 1,
             body.len()
         );
-        Self { head, body: rest, hold: false }
+        Self { head, body: rest, end: End::Close }
     }
 
     /// The same, but the connection closes after `sent` bytes of the body.
@@ -62,7 +86,7 @@ impl Reply {
 
     /// The same, but after `sent` bytes of the body nothing comes any more.
     pub fn stall(self, sent: usize) -> Self {
-        Self { hold: true, ..self.cut(sent) }
+        Self { end: End::Hold, ..self.cut(sent) }
     }
 
     pub fn header(mut self, line: &str) -> Self {
@@ -91,6 +115,25 @@ impl Server {
             }
         });
         Self { address, requests }
+    }
+
+    /// `script` gets the body, too.
+    pub async fn playing(
+        body: &[u8],
+        script: impl Fn(usize, &Request, &[u8]) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let body = body.to_vec();
+        Self::start(move |number, request| script(number, request, &body)).await
+    }
+
+    /// An honest one.
+    pub async fn of(body: &[u8]) -> Self {
+        Self::playing(body, |_, request, body| Reply::ranged(body, request)).await
+    }
+
+    /// What this server should give, if it must come to `bytes`.
+    pub fn artifact(&self, bytes: &[u8]) -> Artifact {
+        artifact(format!("http://{}/", self.address), bytes)
     }
 
     pub fn requests(&self) -> Vec<Request> {
@@ -135,9 +178,11 @@ async fn answer(
     let reply = script(number, &request);
     let _ = stream.write_all(format!("{}Connection: close\r\n\r\n", reply.head).as_bytes()).await;
     let _ = stream.write_all(&reply.body).await;
-    if reply.hold {
+    match reply.end {
+        End::Close => {}
         // Until the client gives up.
-        let _ = stream.read(&mut [0]).await;
+        End::Hold => drop(stream.read(&mut [0]).await),
+        End::Repeat => while stream.write_all(&reply.body).await.is_ok() {},
     }
 }
 
@@ -184,6 +229,7 @@ pub fn patience() -> Patience {
         overall: Duration::from_mins(1),
         tries: 3,
         backoff: Duration::from_millis(5),
+        largest: 1 << 30,
     }
 }
 

@@ -7,17 +7,13 @@ use kuboard_ha::artifact::{Cache, fetch};
 use kuboard_ha::event::Silent;
 use tokio::sync::Semaphore;
 
-use crate::server::{Bench, Reply, Server, artifact, patience, payload};
+use crate::server::{Bench, Reply, Server, patience, payload};
 
 #[tokio::test]
 async fn hosts_of_one_run_share_one_download() {
     let (bench, body) = (Bench::new(), payload());
-    let server = Server::start({
-        let body = body.clone();
-        move |_, request| Reply::ranged(&body, request)
-    })
-    .await;
-    let wanted = artifact(format!("http://{}/", server.address), &body);
+    let server = Server::of(&body).await;
+    let wanted = server.artifact(&body);
     let (a, b, c) = tokio::join!(bench.fetch(&wanted), bench.fetch(&wanted), bench.fetch(&wanted));
     assert!([a, b, c].into_iter().all(|got| got.unwrap() == body));
     assert_eq!(server.requests().len(), 1);
@@ -28,7 +24,7 @@ async fn hosts_of_one_run_share_one_download() {
 async fn hosts_of_one_run_share_one_failure_and_the_next_round_asks_again() {
     let bench = Bench::new();
     let server = Server::start(|_, _| Reply::status("404 Not Found")).await;
-    let wanted = artifact(format!("http://{}/", server.address), b"x");
+    let wanted = server.artifact(b"x");
     let (a, b) = tokio::join!(bench.fetch(&wanted), bench.fetch(&wanted));
     assert_eq!((a.unwrap_err().kind(), b.unwrap_err().kind()), ("not-found", "not-found"));
     assert_eq!(server.requests().len(), 1);
@@ -39,12 +35,8 @@ async fn hosts_of_one_run_share_one_failure_and_the_next_round_asks_again() {
 #[tokio::test]
 async fn two_runs_on_one_machine_share_one_download() {
     let (bench, body) = (Bench::new(), payload());
-    let server = Server::start({
-        let body = body.clone();
-        move |_, request| Reply::ranged(&body, request)
-    })
-    .await;
-    let wanted = artifact(format!("http://{}/", server.address), &body);
+    let server = Server::of(&body).await;
+    let wanted = server.artifact(&body);
     // A second cache on the same folder knows of the first only what another process would.
     let other = Cache::with_patience(bench.dir.path().join("artifacts"), patience());
     let (a, b) = tokio::join!(bench.fetch(&wanted), fetch(&wanted, &other, &Silent));
@@ -70,7 +62,7 @@ async fn a_run_killed_in_the_middle_leaves_a_part_and_no_lock() {
         }
     })
     .await;
-    let wanted = artifact(format!("http://{}/", server.address), &body);
+    let wanted = server.artifact(&body);
     let run = tokio::spawn({
         let (bench, wanted) = (Arc::clone(&bench), wanted.clone());
         async move { bench.fetch(&wanted).await }

@@ -83,7 +83,7 @@ impl Ground for Land {
         if let Some(draft) = self.plans.borrow().get(&key) {
             return Rc::clone(draft);
         }
-        let away = || HostState::Unreachable { why: "connection timed out".to_owned() };
+        let away = || HostState::unreachable("connection timed out");
         let states = seen.iter().map(|seen| seen.as_ref().map_or_else(away, |seen| seen.state.clone()));
         let facts = Facts {
             hosts: self.names.iter().cloned().zip(states).collect(),
@@ -117,7 +117,9 @@ impl Ground for Land {
         if let Some(breach) = self.world.breaches().first() {
             return Err(breach.clone());
         }
-        if let Some((cluster, index)) = before {
+        // Moved aside it is not lost; whether anybody misses what it knew, the world tells.
+        let aside = matches!(step.action, Action::SetAside { .. });
+        if let Some((cluster, index)) = before.filter(|_| !aside) {
             match self.world.data().remove(&job.host) {
                 Some((same, further)) if same == cluster && further >= index => {}
                 other => {

@@ -215,8 +215,8 @@ fn sample(name: &str) -> Inventory {
 
 #[test]
 fn two_first_runs_at_once_come_to_one_cluster() {
-    check("three bare machines", 200, &Land::new(World::bare(&sample("three-machines.yaml"))));
-    check("one bare machine", 200, &Land::new(World::bare(&sample("one-machine.yaml"))));
+    check("three bare machines", 150, &Land::new(World::bare(&sample("three-machines.yaml"))));
+    check("one bare machine", 150, &Land::new(World::bare(&sample("one-machine.yaml"))));
 }
 
 #[test]
@@ -228,6 +228,6 @@ fn two_runs_that_change_a_cluster_leave_it_whole() {
     for name in ["three-machines.yaml", "two-balancers.yaml"] {
         let mut world = World::running(&sample(name));
         world.adopt(&world::changed_inventory(&Path::new("inventories").join(name), &patch));
-        check(name, 200, &Land::new(world));
+        check(name, 150, &Land::new(world));
     }
 }

@@ -33,6 +33,8 @@ pub struct Lab {
     /// The first three numbers of every address.
     network: &'static str,
     image: Image,
+    /// How large a file system each host keeps its things on; `None` for all of this machine's disk.
+    disk: Option<&'static str>,
     folder: PathBuf,
     /// What `up` reads.
     pub inventory: InventoryFile,
@@ -58,7 +60,20 @@ impl Lab {
         topology: &str,
         write: impl FnOnce(String) -> String,
     ) -> Self {
+        Self::boot_on(name, network, image, None, topology, write)
+    }
+
+    /// The same with a disk of its own for each host, of a size like `2G`: it can be full.
+    pub fn boot_on(
+        name: &'static str,
+        network: &'static str,
+        image: Image,
+        disk: Option<&'static str>,
+        topology: &str,
+        write: impl FnOnce(String) -> String,
+    ) -> Self {
         let mut lab = Self::prepare(name, network, image);
+        lab.disk = disk;
         let text = lab.lab(&["inventory", topology]).unwrap_or_else(|why| unusable(&why));
         // Until its network exists, a lab's inventory names the default one.
         let text = write(text.replace("10.99.16.", &format!("{network}.")));
@@ -84,6 +99,7 @@ impl Lab {
             name,
             network,
             image,
+            disk: None,
             folder,
             inventory,
             hosts: BTreeMap::new(),
@@ -119,6 +135,7 @@ impl Lab {
         let hosts: Vec<String> =
             self.hosts.iter().map(|(name, address)| format!("{name}={address}")).collect();
         let mut arguments = vec!["boot", "--subnet", &subnet, "--image", image];
+        arguments.extend(self.disk.iter().flat_map(|size| ["--disk", size]));
         arguments.extend(hosts.iter().map(String::as_str));
         self.lab(&arguments).unwrap_or_else(|why| unusable(&why));
     }
@@ -260,7 +277,7 @@ impl Lab {
         })
     }
 
-    /// What a person does to hosts: kill, start, stop, pause, unpause, cut, mend, wait.
+    /// What a person does to hosts: kill, start, stop, pause, unpause, cut, mend, fill, free, wait.
     #[track_caller]
     pub fn hosts_do(&self, action: &str, hosts: &[&str]) {
         let mut arguments = vec![action];
@@ -269,7 +286,7 @@ impl Lab {
         let mut hurt = self.hurt.lock().unwrap_or_else(PoisonError::into_inner);
         for host in hosts.iter().map(|host| (*host).to_owned()) {
             match action {
-                "kill" | "stop" | "pause" | "cut" => hurt.insert(host),
+                "kill" | "stop" | "pause" | "cut" | "fill" => hurt.insert(host),
                 _ => hurt.remove(&host),
             };
         }
@@ -297,6 +314,15 @@ impl Lab {
                 Err(format!("{} {}", status["verdict"], status["reasons"]))
             }
         })
+    }
+
+    /// What `lab collect` gathers for a bug report, all files in one text.
+    #[track_caller]
+    pub fn collect(&self, folder: &str) -> String {
+        let folder = self.file(folder);
+        self.must(&["collect", &folder.to_string_lossy()]);
+        let files = std::fs::read_dir(&folder).unwrap();
+        files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect()
     }
 
     /// What the hosts have to say about a failure: failed units and the last lines of their journals.

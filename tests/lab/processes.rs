@@ -20,8 +20,13 @@ done"#;
 
 /// The services' processes on all hosts.
 pub fn processes(lab: &Lab) -> Processes {
+    processes_on(lab, lab.hosts.keys())
+}
+
+/// The services' processes on some hosts.
+pub fn processes_on<'a>(lab: &Lab, hosts: impl IntoIterator<Item = &'a String>) -> Processes {
     let mut all = Processes::new();
-    for (host, text) in lab.exec_all(lab.hosts.keys(), SCRIPT) {
+    for (host, text) in lab.exec_all(hosts, SCRIPT) {
         for line in text.lines() {
             let words: Vec<&str> = line.split(' ').collect();
             let [name, pid, start] = words[..] else { panic!("{host}: {line}") };

@@ -15,6 +15,18 @@ impl Seed {
         Self(seed)
     }
 
+    /// A stream of its own for one part of a test: what other parts draw does not shift it.
+    pub fn fork(&self, part: usize) -> Self {
+        let mut fork = Self(self.0 ^ (part as u64 + 1).wrapping_mul(0xd6e8_feb8_6659_fd93));
+        fork.below(1);
+        fork
+    }
+
+    /// What repeats this stream, as `KUBOARD_HA_SEED`; true until the first number was drawn.
+    pub fn number(&self) -> u64 {
+        self.0
+    }
+
     /// The next number, 0 to `below` - 1.
     pub fn below(&mut self, below: usize) -> usize {
         // splitmix64 (Steele, Lea, Flood 2014): any seed will do, 0 too.

@@ -7,7 +7,6 @@ use std::time::Duration;
 use crate::course::Course;
 use crate::lab::{Image, Lab};
 use crate::poll::until;
-use crate::stands::{healthy, settled};
 use crate::tool::Outcome;
 
 /// Holds every restart on a host for as long as the gate is shut.
@@ -49,7 +48,7 @@ fn first_runs(lab: &Lab) {
     assert_eq!(builder.exits(0).last_event()["result"], "converged");
     let other = other.exits(9);
     other.says("is locked by run");
-    settled(lab);
+    lab.up().says("nothing changed");
 }
 
 fn wrong_clock(lab: &Lab) {
@@ -83,7 +82,7 @@ fn orphan(lab: &Lab) {
     let next = next.finish();
     lab.keep(&next);
     assert_eq!(next.exits(0).last_event()["result"], "converged");
-    settled(lab);
+    lab.up().says("nothing changed");
     // Connections of the killed run end by themselves within seconds; the next run removes their folders.
     until(Duration::from_secs(20), "nothing of the killed run is left in the temporary folder", || {
         lab.run(&["status", "-o", "json"]).exits(0);
@@ -120,7 +119,6 @@ fn terminal(lab: &Lab) {
     lab.exec(HELD, "test -e /run/gate");
     open(lab);
     lab.up();
-    healthy(lab);
 }
 
 fn closed(lab: &Lab) {
@@ -129,7 +127,7 @@ fn closed(lab: &Lab) {
     let script = format!("{up} -o json 2>&- | head -n 1; exit \"${{PIPESTATUS[0]}}\"");
     let status = lab.with_variables(Command::new("bash").args(["-c", &script])).status().unwrap();
     assert_eq!(status.code(), Some(0), "{script}");
-    settled(lab);
+    lab.up().says("nothing changed");
 }
 
 /// Changes a setting of etcd, and holds the run that brings it at a restart on one host.

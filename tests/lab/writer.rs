@@ -66,11 +66,12 @@ impl Writer {
     }
 }
 
-fn write(etcd: &Etcd, prefix: &str, stop: &AtomicBool) -> Written {
+/// Until it is told to stop, or nobody is left who could.
+fn write(etcd: &Etcd, prefix: &str, stop: &Arc<AtomicBool>) -> Written {
     let mut written = Written::default();
     let (mut last, mut member) = (Instant::now(), 0);
     for number in 0.. {
-        if stop.load(Ordering::Relaxed) {
+        if stop.load(Ordering::Relaxed) || Arc::strong_count(stop) == 1 {
             break;
         }
         let begun = Instant::now();

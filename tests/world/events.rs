@@ -1,6 +1,6 @@
 //! What can happen to machines, in words that a case can use: `power-cut etcd1 etcd2`, `stop etcd.service etcd2`.
 
-use kuboard_ha::facts::model::{Active, FileState, Observed, UnitState};
+use kuboard_ha::facts::model::{Active, FileFact, FileState, Observed, UnitState};
 use kuboard_ha::plan::plan;
 use kuboard_ha::resource::{HostName, Sha256Digest};
 
@@ -74,8 +74,9 @@ pub fn happen(world: &mut World, event: &str) {
         "amnesia" => {
             for host in hosts(0) {
                 let store = world.store(&host);
-                let cluster = store.log.as_ref().map(|log| log.cluster.clone()).unwrap_or_default();
-                store.log = Some(Log { cluster, ..Log::default() });
+                let log = store.log.take().unwrap_or_default();
+                store.log =
+                    Some(Log { cluster: log.cluster, member: log.member, amnesiac: true, ..Log::default() });
                 (store.process, store.complaint) = (None, Some("amnesiac".to_owned()));
             }
         }
@@ -92,6 +93,8 @@ pub fn happen(world: &mut World, event: &str) {
         }
         // The folder of records and secrets is gone; the files are nobody's.
         "forget" => hosts(0).iter().for_each(|host| forget(world, host)),
+        // Somebody set etcd up as the manual says, and it serves.
+        "by-hand" => hosts(0).iter().for_each(|host| by_hand(world, host)),
         "lead" => {
             let leader = hosts(0).remove(0);
             for cluster in world.clusters.values_mut() {
@@ -110,10 +113,15 @@ pub fn happen(world: &mut World, event: &str) {
                 cluster.members.push(member((words[0], words[1])));
             }
         }
+        // Somebody added these hosts by hand and never started them.
+        "add-learner" => hosts(0).iter().for_each(|host| add(world, host, true)),
+        "add-voter" => hosts(0).iter().for_each(|host| add(world, host, false)),
         "unlist-member" => {
             for host in hosts(0) {
+                let url = world.url(&host);
                 for cluster in world.clusters.values_mut() {
-                    cluster.members.retain(|member| member.name != host.as_str());
+                    cluster.members.retain(|member| !member.peer_urls.contains(&url));
+                    cluster.published.remove(&host);
                 }
             }
         }
@@ -233,6 +241,48 @@ fn forget(world: &mut World, host: &HostName) {
     for install in seen.installs.values_mut().flatten() {
         install.intact = false;
     }
+}
+
+fn add(world: &mut World, host: &HostName, learner: bool) {
+    let url = world.url(host);
+    for id in world.clusters.keys().cloned().collect::<Vec<_>>() {
+        world.add(&id, url.clone(), learner).unwrap_or_else(|why| panic!("{host}: {why}"));
+    }
+}
+
+fn by_hand(world: &mut World, host: &HostName) {
+    let manual = |name: &str| {
+        let text = std::fs::read_to_string(format!("tests/golden/etcd/manual.{name}")).unwrap_or_default();
+        text.replace("etcd1\n", &format!("{host}\n"))
+            .replace("URLS=http://10.99.16.11:", &format!("URLS=http://{}:", world.inventory.address(host)))
+            .replace("kuboard_etcd_cluster_token", "***")
+    };
+    let files = [("/etc/etcd.env", manual("env")), ("/etc/systemd/system/etcd.service", manual("service"))];
+    forget(world, host);
+    world.store(host).by_hand = true;
+    let seen = world.machine(host);
+    for program in ["etcd", "etcdctl", "etcdutl"] {
+        let path = format!("/usr/local/bin/{program}");
+        seen.links.insert(path.clone(), None);
+        seen.files.insert(path.clone(), Observed::Known(Some(foreign(&path, None))));
+    }
+    for (path, text) in files {
+        seen.files.insert(path.to_owned(), Observed::Known(Some(foreign(path, Some(text)))));
+    }
+    seen.installs.values_mut().for_each(|install| *install = None);
+    if let Some(Some(directory)) = seen.directories.get_mut("/var/lib/etcd") {
+        "root:root".clone_into(&mut directory.owner);
+    }
+    if let Some(process) = &mut world.store(host).process {
+        "/usr/local/bin/etcd".clone_into(&mut process.running.executable);
+        let state = ("ETCD_INITIAL_CLUSTER_STATE".to_owned(), "new".to_owned());
+        process.running.environment.extend([state]);
+    }
+}
+
+fn foreign(path: &str, text: Option<String>) -> FileFact {
+    let state = FileState::Foreign(Sha256Digest::of(path.as_bytes()));
+    FileFact { state, mode: 0o644, owner: "root:root".to_owned(), text }
 }
 
 fn edit(world: &mut World, host: &HostName, path: &str, old: &str, new: &str) {

@@ -1,18 +1,21 @@
 //! What a look would find on the machines.
 
+use std::collections::BTreeMap;
+
 use kuboard_ha::facts::model::{Active, Address, Docker, Facts, HostFacts, HostState, Listener, Observed};
-use kuboard_ha::facts::service::{EtcdFacts, EtcdStatus, PeerView};
+use kuboard_ha::facts::service::{DataIds, EtcdFacts, EtcdStatus, PeerView};
 use kuboard_ha::resource::HostName;
 
-use super::machines::{ETCD, Store, World, active, balancer_configured, container, engine, halt, member_id};
+use super::machines::{ETCD, Store, World, active, balancer_configured, container, engine, halt};
 
 impl World {
     /// What a look would find now.
     pub fn look(&self) -> Facts {
         let mut facts = self.ground.clone();
+        facts.hosts.retain(|host, _| self.inventory.hosts.contains_key(host));
         for (host, state) in &mut facts.hosts {
             if let Some(why) = self.off.get(host) {
-                *state = HostState::Unreachable { why: why.clone() };
+                *state = HostState::unreachable(why.clone());
                 continue;
             }
             let HostState::Reached(seen) = state else { continue };
@@ -45,13 +48,20 @@ impl World {
         let store = self.etcd.get(host).unwrap_or(&empty);
         let mut facts = EtcdFacts {
             wal: store.log.is_some(),
+            data: store
+                .log
+                .as_ref()
+                .map(|log| DataIds { cluster_id: log.cluster.clone(), member_id: log.member.clone() }),
             entries: store.log.iter().map(|_| "member".to_owned()).collect(),
             running: Observed::Known(store.process.as_ref().map(|process| process.running.clone())),
             peers: Observed::Known(None),
             status: Observed::Known(None),
             health: Observed::Known(Err("nothing listens on the client port".to_owned())),
             members: Observed::Unknown("nothing listens on the client port".to_owned()),
+            answering: BTreeMap::new(),
             alarms: Vec::new(),
+            manual_token: store.by_hand,
+            aside: store.aside.iter().enumerate().map(|(index, _)| format!("aside-{index}")).collect(),
             complaints: store.complaint.iter().cloned().collect(),
         };
         let (Some(log), Some(process)) = (&store.log, &store.process) else { return facts };
@@ -69,18 +79,34 @@ impl World {
             facts.health = Observed::Known(Err("no answer within 3 s".to_owned()));
             return facts;
         }
+        let learner = cluster.entry(&self.url(host)).is_some_and(|entry| entry.learner);
+        let id = |host: &HostName| cluster.entry(&self.url(host)).map(|entry| entry.id.clone());
         let version =
             process.running.executable.split('/').rev().nth(1).and_then(|name| name.split('-').next());
         facts.status = Observed::Known(Some(EtcdStatus {
             cluster_id: log.cluster.clone(),
-            member_id: member_id(host.as_str()),
-            leader: cluster.leader.as_ref().filter(|_| quorum).map(|leader| member_id(leader.as_str())),
+            member_id: log.member.clone(),
+            leader: cluster.leader.as_ref().filter(|_| quorum || learner).and_then(id),
+            learner,
             version: version.unwrap_or_default().to_owned(),
             raft_index: log.index,
             raft_term: 2,
             errors: if quorum { Vec::new() } else { vec!["etcdserver: no leader".to_owned()] },
             ..EtcdStatus::default()
         }));
+        if learner {
+            facts.members = Observed::Unknown("etcdserver: rpc not supported for learner".to_owned());
+            facts.health = Observed::Known(Err("etcdserver: rpc not supported for learner".to_owned()));
+            return facts;
+        }
+        let own = self.url(host);
+        let others = cluster.members.iter().filter_map(|member| member.peer_urls.first());
+        let answers = |url: &String| {
+            let mut lives =
+                self.etcd.iter().filter(|(_, store)| store.process.is_some() && store.log.is_some());
+            lives.any(|(host, _)| self.url(host) == *url)
+        };
+        facts.answering = others.filter(|url| **url != own).map(|url| (url.clone(), answers(url))).collect();
         facts.members = Observed::Known(cluster.members);
         facts.health = Observed::Known(if quorum { Ok(()) } else { Err("RAFT NO LEADER".to_owned()) });
         facts

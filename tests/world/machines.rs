@@ -6,18 +6,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kuboard_ha::facts::model::{Active, ContainerFact, Facts, HostFacts, HostState, Observed, UnitState};
-use kuboard_ha::facts::service::{Member, RunningEtcd};
 use kuboard_ha::inventory::Inventory;
 use kuboard_ha::plan::effects::{effects, stamp_key};
 use kuboard_ha::plan::model::{Action, Guard, JobId, Planning, Procedure, SecretChange, Step, UnitChange};
-use kuboard_ha::resource::{ContentKey, HostName};
+use kuboard_ha::resource::HostName;
 use kuboard_ha::secret::{Fingerprint, SecretId};
 use kuboard_ha::services;
 
+pub use super::etcd::{Cluster, Log, Store, member};
+
 pub const ETCD: &str = "etcd.service";
 const ETCD_ENV: &str = "/etc/etcd.env";
-const ETCD_UNIT: &str = "/etc/systemd/system/etcd.service";
-const CURRENT: &str = "/opt/kuboard-ha/etcd/current";
 const CLUSTER_ID: &str = "etcd cluster-id";
 const CONTAINER: &str = "kuboard";
 
@@ -31,48 +30,10 @@ pub struct World {
     pub clusters: BTreeMap<String, Cluster>,
     /// Machines without power, or that do not answer.
     pub off: BTreeMap<HostName, String>,
+    /// Where members are reached, on machines that the inventory named before too.
+    pub(super) urls: BTreeMap<HostName, String>,
     drawn: u64,
-    breaches: Vec<String>,
-}
-
-/// etcd on one machine.
-#[derive(Clone, Default)]
-pub struct Store {
-    /// The write-ahead log.
-    pub log: Option<Log>,
-    pub process: Option<Process>,
-    /// What its journal complains of.
-    pub complaint: Option<String>,
-    /// The token in its environment file.
-    token: String,
-}
-
-/// What a member remembers.
-#[derive(Clone, Default)]
-pub struct Log {
-    pub cluster: String,
-    /// Members that published their client addresses.
-    pub published: BTreeSet<HostName>,
-    /// The last write that it has.
-    pub index: u64,
-}
-
-/// A live member.
-#[derive(Clone)]
-pub struct Process {
-    pub running: RunningEtcd,
-    /// Whether it has seen a quorum since its start.
-    pub joined: bool,
-}
-
-/// The truth about a cluster, which no single machine knows.
-#[derive(Clone, Default)]
-pub struct Cluster {
-    pub members: Vec<Member>,
-    pub leader: Option<HostName>,
-    published: BTreeSet<HostName>,
-    /// The last write that was acknowledged.
-    index: u64,
+    pub(super) breaches: Vec<String>,
 }
 
 impl World {
@@ -84,6 +45,7 @@ impl World {
             etcd: inventory.etcd.hosts.iter().map(|host| (host.clone(), Store::default())).collect(),
             clusters: BTreeMap::new(),
             off: BTreeMap::new(),
+            urls: urls(inventory),
             drawn: 0,
             breaches: Vec::new(),
         }
@@ -109,6 +71,7 @@ impl World {
     pub fn adopt(&mut self, inventory: &Inventory) {
         let bare = super::bare(inventory);
         self.inventory = inventory.clone();
+        self.urls.extend(urls(inventory));
         self.ground.supplied = bare.supplied;
         for (name, state) in bare.hosts {
             let (Some(seen), HostState::Reached(new)) = (self.ground.host_mut(&name), &state) else {
@@ -206,7 +169,17 @@ impl World {
         }
         if let Action::Await(probe) = &step.action {
             self.pass_time();
-            self.answers(host, probe)?;
+            match probe.name {
+                "etcd.added" => self.add_member(probe)?,
+                "etcd.promoted" => self.promote_member(probe)?,
+                _ => self.answers(host, probe)?,
+            }
+            self.pass_time();
+        }
+        match &step.action {
+            Action::Call(call) if call.name == "etcd.remove-member" => return self.remove_member(call),
+            Action::SetAside { path } if *path == self.inventory.etcd.data_dir => self.set_aside(host),
+            _ => {}
         }
         if matches!(&step.action, Action::Call(call) if call.name == "etcd.record-cluster") {
             let store = &self.etcd[host];
@@ -331,121 +304,18 @@ impl World {
         self.etcd.entry(host.clone()).or_default()
     }
 
-    /// systemd starts etcd with what lies on disk.
-    pub fn start(&mut self, host: &HostName) {
-        let text = |path: &str| match self.ground.host(host)?.files.get(path) {
-            Some(Observed::Known(Some(file))) => file.text.clone(),
-            _ => None,
-        };
-        let (unit, environment) = (text(ETCD_UNIT).unwrap_or_default(), text(ETCD_ENV));
-        let store = self.etcd.get(host).cloned().unwrap_or_default();
-        if store.process.is_some() || store.log.is_none() && unit.contains("AssertPathExistsGlob=") {
-            return;
-        }
-        let Some(environment) = environment.map(|text| parsed(&text)) else { return };
-        let initial = |name: &str| environment.get(name).cloned().unwrap_or_default();
-        if store.log.is_none() {
-            if initial("ETCD_INITIAL_CLUSTER_STATE") != "new" {
-                return; // nobody lists it as a member that never started
-            }
-            let list = initial("ETCD_INITIAL_CLUSTER");
-            let key = ContentKey::of_text(&format!("{list} {}", store.token));
-            let id = key.as_str()[..16].to_owned();
-            if self.peers(&id).any(|log| log.published.contains(host)) {
-                return; // "has already been bootstrapped"
-            }
-            let members = || list.split(',').filter_map(|entry| entry.split_once('=')).map(member).collect();
-            self.clusters
-                .entry(id.clone())
-                .or_insert_with(|| Cluster { members: members(), ..Cluster::default() });
-            self.store(host).log = Some(Log { cluster: id, ..Log::default() });
-        }
-        let directory = self.ground.host(host).and_then(|seen| seen.links.get(CURRENT).cloned().flatten());
-        let executable = format!("{}/etcd", directory.unwrap_or_default());
-        let running = RunningEtcd { executable, environment };
-        let store = self.store(host);
-        store.complaint = None;
-        store.process = Some(Process { running, joined: false });
-    }
-
-    /// By machine: the cluster that its data belongs to, and how far it goes.
-    pub fn data(&self) -> BTreeMap<HostName, (String, u64)> {
-        let of = |(host, store): (&HostName, &Store)| {
-            let log = store.log.as_ref()?;
-            Some((host.clone(), (log.cluster.clone(), log.index)))
-        };
-        self.etcd.iter().filter_map(of).collect()
-    }
-
-    fn peers<'w>(&'w self, id: &'w str) -> impl Iterator<Item = &'w Log> {
-        self.etcd
-            .values()
-            .filter(|store| store.process.is_some())
-            .filter_map(|store| store.log.as_ref())
-            .filter(move |log| log.cluster == id)
-    }
-
-    /// Whether members of a cluster that run are a majority, and what follows if they are.
-    fn elect(&mut self, id: &str) {
-        let Some(mut cluster) = self.clusters.get(id).cloned() else { return };
-        let mut up = BTreeSet::new();
-        for (host, store) in &mut self.etcd {
-            let (Some(log), Some(_)) = (&store.log, &store.process) else { continue };
-            let listed = cluster.members.iter().any(|member| member.name == host.as_str());
-            if log.cluster != id || !listed || self.off.contains_key(host) {
-                continue;
-            }
-            if cluster.published.contains(host) && !log.published.contains(host) {
-                self.breaches.push(format!("{host} was started without the memory that {id} counts on"));
-                store.complaint = Some("amnesiac".to_owned());
-                store.process = None;
-                continue;
-            }
-            up.insert(host.clone());
-        }
-        if up.len() <= cluster.members.len() / 2 {
-            return;
-        }
-        let remembered = up.iter().filter_map(|host| Some(self.etcd[host].log.as_ref()?.index)).max();
-        if remembered < Some(cluster.index) {
-            self.breaches.push(format!("{id} forgot acknowledged writes"));
-        }
-        cluster.index += 1;
-        cluster.published.extend(up.iter().cloned());
-        if cluster.leader.as_ref().is_none_or(|leader| !up.contains(leader)) {
-            cluster.leader = up.first().cloned();
-        }
-        for host in &up {
-            let store = self.store(host);
-            if let (Some(log), Some(process)) = (&mut store.log, &mut store.process) {
-                (log.index, process.joined) = (cluster.index, true);
-                log.published.clone_from(&cluster.published);
-            }
-        }
-        self.clusters.insert(id.to_owned(), cluster);
-        let served: Vec<&String> =
-            self.clusters.iter().filter(|(_, cluster)| cluster.index > 0).map(|(id, _)| id).collect();
-        if served.len() > 1 {
-            self.breaches.push(format!("more than one cluster has served: {served:?}"));
-        }
-    }
-
-    /// Whether a member of the running majority of its cluster.
-    pub fn has_quorum(&self, host: &HostName) -> bool {
-        let Some(store) = self.etcd.get(host) else { return false };
-        let (Some(log), Some(process)) = (&store.log, &store.process) else { return false };
-        let Some(cluster) = self.clusters.get(&log.cluster) else { return false };
-        process.joined && self.peers(&log.cluster).count() > cluster.members.len() / 2
-    }
-
     /// Whether a probe that is awaited succeeds now.
     fn answers(&self, host: &HostName, probe: &Procedure) -> Result<(), String> {
         let inventory = &self.inventory;
         let fine = match probe.name {
             "etcd.formed" => {
-                let known = |log: &Log| inventory.etcd.hosts.iter().all(|host| log.published.contains(host));
+                let names = probe.args.get("names").map(String::as_str).unwrap_or_default();
+                let known = |log: &Log| {
+                    names.split_whitespace().all(|name| log.published.contains(&HostName::new(name)))
+                };
                 self.has_quorum(host) && self.etcd[host].log.as_ref().is_some_and(known)
             }
+            "etcd.member-healthy" => self.has_quorum(host),
             "etcd.peers" => self.holders(probe).iter().all(|holder| self.etcd[holder].process.is_some()),
             "kuboard.ready" => {
                 let seen = self.ground.host(host);
@@ -471,6 +341,7 @@ impl World {
         self.pass_time();
         match guard.test.name {
             "etcd.no-wal" => self.etcd[host].log.is_none(),
+            "etcd.members" => self.listed_as_expected(guard),
             "etcd.wal" => self.etcd[host].log.is_some(),
             "etcd.unpublished" => self.holders(&guard.test).iter().all(|holder| {
                 let store = &self.etcd[holder];
@@ -494,7 +365,7 @@ impl World {
     }
 
     /// The hosts whose addresses an argument lists.
-    fn named(&self, procedure: &Procedure, argument: &str) -> Vec<HostName> {
+    pub(super) fn named(&self, procedure: &Procedure, argument: &str) -> Vec<HostName> {
         let addresses = procedure.args.get(argument).map(String::as_str).unwrap_or_default();
         addresses
             .split_whitespace()
@@ -538,16 +409,6 @@ impl World {
     }
 }
 
-/// The id of a member.
-pub fn member_id(name: &str) -> String {
-    ContentKey::of_text(name).as_str()[..16].to_owned()
-}
-
-/// A member as the cluster lists it.
-pub fn member((name, url): (&str, &str)) -> Member {
-    Member { id: member_id(name), name: name.to_owned(), peer_urls: vec![url.to_owned()], learner: false }
-}
-
 /// A unit that does not run.
 pub fn halt(state: &mut UnitState) {
     state.active = Active::Inactive;
@@ -572,10 +433,9 @@ pub fn balancer_configured(manifest: &BTreeMap<String, String>) -> bool {
     manifest.contains_key("file /etc/haproxy/haproxy.cfg")
 }
 
-fn parsed(text: &str) -> BTreeMap<String, String> {
-    text.lines()
-        .filter(|line| line.starts_with("ETCD_"))
-        .filter_map(|line| line.split_once('='))
-        .map(|(name, value)| (name.to_owned(), value.trim_matches('"').to_owned()))
-        .collect()
+/// Where the members of an inventory reach each other.
+fn urls(inventory: &Inventory) -> BTreeMap<HostName, String> {
+    let port = inventory.etcd.peer_port;
+    let url = |host: &HostName| (host.clone(), format!("http://{}:{port}", inventory.address(host)));
+    inventory.etcd.hosts.iter().map(url).collect()
 }

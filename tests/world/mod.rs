@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub mod etcd;
 pub mod events;
 mod look;
 pub mod machines;
@@ -145,6 +146,7 @@ fn bare_host(inventory: &Inventory, name: &HostName) -> HostFacts {
                 healthy: Observed::Known(false),
                 answers: Observed::Known(false),
                 interface: Some("eth0".to_owned()),
+                adverts: Observed::Known(Vec::new()),
                 ..BalancerFacts::default()
             }
         }),
@@ -181,8 +183,10 @@ pub fn listing(planning: &Planning) -> String {
         let _ = writeln!(text, "{:?} {}{host}: {}", finding.severity, finding.code, finding.message);
         if let Some(hint) = &finding.hint {
             // A hint may be a whole configuration, which has its own golden file.
-            let more = if hint.lines().count() > 1 { " …" } else { "" };
-            let _ = writeln!(text, "  hint: {}{more}", hint.lines().next().unwrap_or_default());
+            let lines = hint.lines().count();
+            let shown: Vec<&str> = hint.lines().take(if lines > 8 { 1 } else { lines }).collect();
+            let more = if lines > 8 { " …" } else { "" };
+            let _ = writeln!(text, "  hint: {}{more}", shown.join("\n        "));
         }
     }
     for job in &planning.plan.jobs {

@@ -23,5 +23,6 @@ mask() {
         -e '/-----BEGIN [A-Z ]*PRIVATE KEY-----/,/-----END [A-Z ]*PRIVATE KEY-----/c\*** private key ***' \
         -e 's/^((Environment=)?"?[A-Za-z0-9_]*(PASSWORD|SECRET|TOKEN|_KEY)[A-Za-z0-9_]*)=.*/\1=***/' \
         -e 's#(://[^:/@ ]*:)[^@ ]*@#\1***@#g' \
+        -e 's/("variable-name":"[^"]*(PASSWORD|SECRET|TOKEN)[^"]*","variable-value":")[^"]*/\1***/g' \
         -e 's/(([A-Za-z0-9_.-]*(PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIAL|AGENT_KEY|ENCRYPT_KEY|[Pp]assword|[Ss]ecret|[Tt]oken|auth_pass)[A-Za-z0-9_]*)"?[=: ]+"?)[^" ,;]+/\1***/g'
 }

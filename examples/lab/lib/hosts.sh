@@ -14,12 +14,13 @@ subnet() { docker network inspect -f '{{(index .IPAM.Config 0).Subnet}}' "$(netw
 # ---- boot
 
 boot() {
-    local kind=full wanted='' topology='' hosts=() image host directory
+    local kind=full wanted='' topology='' hosts=() image host directory disk_size=''
     while [ $# -gt 0 ]; do
         case $1 in
             --subnet) wanted=${2:?--subnet needs A.B.C.0/24}; shift ;;
             --image) kind=${2:?--image needs full or bare}; shift ;;
             --topology) topology=${2:?--topology needs a name}; shift ;;
+            --disk) disk_size=${2:?--disk needs a size, as in 2G}; shift ;;
             --*) die "boot does not know $1; see: lab help" ;;
             *=*.*.*.*) hosts+=("$1") ;;
             *) die "not HOST=ADDRESS: $1" ;;
@@ -104,6 +105,11 @@ start_host() {
         is_running "$name" || docker start "$name" > /dev/null
         return
     fi
+    local disk=()
+    if [ -n "$disk_size" ]; then
+        make_disk "$2" "$disk_size"
+        disk=(-v "$(disk_of "$2"):/disk" -v "$lab_source/host/on-disk:/on-disk:ro")
+    fi
     # CAP_SYS_RESOURCE is missing on some machines, so --privileged would fail. CAP_SYS_TIME would set this machine's clock.
     docker run -d --name "$name" --hostname "$2" --label "kuboard-ha.lab=$lab" --label "kuboard-ha.lab.host=$2=$3" \
         --network "$(network)" --ip "$3" --memory "$(memory_limit)" \
@@ -111,7 +117,29 @@ start_host() {
         --security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined \
         --cgroupns=private --tmpfs /run --tmpfs /run/lock --tmpfs /tmp -v /var/lib/docker \
         -e container=docker -e LAB_KEY="$(cat "$(lab_dir)/id_ed25519.pub")" --stop-signal SIGRTMIN+3 \
-        "$1" > /dev/null || die "$2 does not start"
+        "${disk[@]}" "$1" ${disk:+/on-disk} > /dev/null || die "$2 does not start"
+}
+
+# ---- disks: a file system of a bounded size for what a host keeps, so that it can be full without filling this machine's
+
+disk_of() { printf '%s/disks/%s' "$(lab_dir)" "$1"; }
+
+# make_disk HOST SIZE: an empty one, mounted here; it outlives the host's power.
+make_disk() {
+    local mount
+    mount=$(disk_of "$1")
+    drop_disk "$1"
+    mkdir -p "$mount"
+    truncate -s "$2" "$mount.ext4"
+    as_root mkfs.ext4 -q -m 0 -O ^has_journal "$mount.ext4" || die "cannot make a file system for $1"
+    as_root mount -o loop "$mount.ext4" "$mount" || die "cannot mount a disk for $1: this machine has no loop device to spare"
+}
+
+drop_disk() {
+    local mount
+    mount=$(disk_of "$1")
+    ! mountpoint -q "$mount" || as_root umount "$mount" || as_root umount -l "$mount"
+    rm -rf "$mount" "$mount.ext4"
 }
 
 # Eight hosts must fit, with room for who builds and tests meanwhile.
@@ -164,9 +192,8 @@ fetch_host_keys() {
     local name type
     name=$(container "$1")
     {
-        docker exec "$name" timeout 30 sh -c 'cd /etc/ssh
-            until [ -s ssh_host_ecdsa_key.pub ]; do sleep 0.05; done
-            cat ssh_host_ed25519_key.pub ssh_host_ecdsa_key.pub' 2> /dev/null ||
+        docker exec "$name" timeout 30 sh -c 'until [ -s /etc/ssh/ssh_host_ecdsa_key.pub ]; do sleep 0.05; done
+            cat /etc/ssh/ssh_host_ed25519_key.pub /etc/ssh/ssh_host_ecdsa_key.pub' 2> /dev/null ||
             # Stopped or paused: its disk can still be read.
             for type in ed25519 ecdsa; do
                 docker cp "$name:/etc/ssh/ssh_host_${type}_key.pub" - 2> /dev/null | tar -xO
@@ -212,8 +239,18 @@ host_start() { docker start "$(container "$1")" > /dev/null; }
 host_stop() { docker stop -t 60 "$(container "$1")" > /dev/null; }
 host_pause() { docker pause "$(container "$1")" > /dev/null; }
 host_unpause() { docker unpause "$(container "$1")" > /dev/null; }
-host_rm() { docker rm -f -v "$(container "$1")" > /dev/null; }
+host_rm() { docker rm -f -v "$(container "$1")" > /dev/null && drop_disk "$1"; }
 host_wait() { until_true 90 answers "$1" || die "$1 does not answer on ssh after 90 s; see: docker logs $(container "$1")"; }
+
+# The disk to its last block, and room again.
+# shellcheck disable=SC2016  # the host's shell fills it in
+host_fill() { on_disk "$1" 'fallocate -l "$(df -B1 --output=avail /disk | tail -n 1)" /disk/full 2> /dev/null; cat /dev/zero > /disk/fuller 2> /dev/null; true'; }
+host_free() { on_disk "$1" 'rm -f /disk/full /disk/fuller'; }
+
+on_disk() {
+    docker exec "$(container "$1")" sh -c "mountpoint -q /disk || exit 9; $2" ||
+        die "$1 does not run, or has no disk of a bounded size: boot it with --disk 2G"
+}
 
 # The cable: this machine's end of the host's wire. Its own end loses carrier and keeps its name, address and routes.
 host_cut() { as_root ip link set "$(wire "$1")" down; }
@@ -264,6 +301,10 @@ down() {
     [ ${#ids[@]} -eq 0 ] || docker rm -f -v "${ids[@]}" > /dev/null
     mapfile -t ids < <(docker network ls -q --filter "$filter")
     [ ${#ids[@]} -eq 0 ] || docker network rm "${ids[@]}" > /dev/null
+    local mount
+    for mount in "$labs/${1:-*}"/disks/*; do
+        ! mountpoint -q "$mount" || as_root umount "$mount" || as_root umount -l "$mount"
+    done
     rm -rf "${labs:?}${1:+/$1}"
     if [ -n "$images" ]; then
         # What another lab still uses stays: without force the engine refuses to remove it.

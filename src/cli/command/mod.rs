@@ -5,6 +5,9 @@ mod plan;
 mod status;
 mod up;
 
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -14,12 +17,14 @@ use crate::cli::converge::World as _;
 use crate::cli::engine::{self, Cancel};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
-use crate::cli::hosts::{Hosts, Means, Patience};
+use crate::cli::files;
+use crate::cli::hosts::{Hosts, Look, Means};
 use crate::cli::output::console::Console;
 use crate::cli::signals;
 use crate::cli::site::Site;
 use crate::facts::Facts;
 use crate::facts::model::HostState;
+use crate::host::fleet::Patience;
 use crate::plan::model::Planning;
 
 /// What to do.
@@ -69,7 +74,7 @@ struct Looked {
 async fn look(
     site: Site,
     saved: &SavedFacts,
-    patience: Option<Patience>,
+    haste: Option<(Patience, Look)>,
     global: &Global,
     console: &Console,
 ) -> Result<Looked, CliError> {
@@ -85,7 +90,8 @@ async fn look(
     let means = Means {
         parallel: global.parallel.get(),
         without: Vec::new(),
-        patience,
+        patience: haste.map(|(patience, _)| patience).unwrap_or_default(),
+        look: haste.map(|(_, look)| look),
         cancel: cancel.clone(),
         events: feed.clone(),
     };
@@ -118,15 +124,20 @@ fn standing(looked: &Looked) -> Exit {
     ])
 }
 
+/// Of a hundred hosts, each with all that one look may print.
+const LARGEST_FACTS: usize = 400 << 20;
+
 fn load_facts(path: &Path) -> Result<Facts, CliError> {
     let failed = || CliError::new(Exit::Usage, format!("the facts in {} cannot be read", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|error| failed().because(&error))?;
-    serde_json::from_str(&text).map_err(|error| failed().because(&error))
+    let bytes = files::read(path, LARGEST_FACTS).map_err(|error| failed().because(&error))?;
+    serde_json::from_slice(&bytes).map_err(|error| failed().because(&error))
 }
 
 fn save_facts(path: &Path, facts: &Facts) -> Result<(), CliError> {
     let failed =
         || CliError::new(Exit::Unexpected, format!("the facts cannot be saved in {}", path.display()));
     let text = serde_json::to_string_pretty(facts).map_err(|error| failed().because(&error))?;
-    std::fs::write(path, text).map_err(|error| failed().because(&error))
+    let open = || OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+    let write = |mut file: File| file.write_all(text.as_bytes());
+    open().and_then(write).map_err(|error| failed().because(&error))
 }

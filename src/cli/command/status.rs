@@ -10,17 +10,21 @@ use crate::cli::converge::World as _;
 use crate::cli::engine::Cancel;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
-use crate::cli::hosts::{Hosts, Means, Patience};
+use crate::cli::hosts::{Hosts, Look, Means};
 use crate::cli::output::console::Console;
 use crate::cli::output::status_view::status_view;
 use crate::cli::signals;
 use crate::cli::site::{InventoryArg, Site};
 use crate::event::Silent;
+use crate::host::fleet::Patience;
 use crate::status::{Status, Verdict, status};
 
-/// A status that comes late is of no use: dead hosts hold it up for four seconds, and those that live but are slow for
-/// ten.
-const PATIENCE: Patience = Patience { accept: Duration::from_secs(4), look: Duration::from_secs(10) };
+/// A status that comes late is of no use, and one that calls a busy machine dead is worse: silent hosts hold it up for
+/// four seconds and slow ones for ten, unless all are slow.
+const HASTE: (Patience, Look) = (
+    Patience { accept: Duration::from_secs(4), again: Duration::from_secs(6), insists: false },
+    Look { swift: Duration::from_secs(10), slow: Duration::from_secs(25) },
+);
 
 /// Between two looks of `--watch`.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -57,7 +61,7 @@ pub(super) async fn run(args: &StatusArgs, global: &Global, console: &Console) -
     if args.watch {
         return watch(site, global, console).await;
     }
-    let looked = look(site, &args.saved, Some(PATIENCE), global, console).await?;
+    let looked = look(site, &args.saved, Some(HASTE), global, console).await?;
     let status = status(&looked.site.inventory, &looked.facts, &looked.planning);
     show(&status, console, false)?;
     Ok(if args.check { judged(&looked, &status) } else { Exit::Ok })
@@ -88,7 +92,8 @@ async fn watch(site: Site, global: &Global, console: &Console) -> Result<Exit, C
     let means = Means {
         parallel: global.parallel.get(),
         without: Vec::new(),
-        patience: Some(PATIENCE),
+        patience: HASTE.0,
+        look: Some(HASTE.1),
         cancel: cancel.clone(),
         events: std::sync::Arc::new(Silent),
     };

@@ -25,6 +25,7 @@ use crate::cli::signals;
 use crate::cli::site::{InventoryArg, Site};
 use crate::event::{Event, EventSink};
 use crate::facts::Facts;
+use crate::host::fleet::Patience;
 use crate::plan::model::{Planning, Risk};
 
 /// Make the hosts what the inventory says
@@ -90,8 +91,14 @@ async fn up(args: &UpArgs, global: &Global, console: &Console) -> Result<Exit, C
     let cancel = Cancel::new();
     signals::listen(&cancel, &feed);
     let events = Arc::clone(&timings) as Arc<dyn EventSink>;
-    let means =
-        Means { parallel: global.parallel.get(), without, patience: None, cancel: cancel.clone(), events };
+    let means = Means {
+        parallel: global.parallel.get(),
+        without,
+        patience: Patience::default(),
+        look: None,
+        cancel: cancel.clone(),
+        events,
+    };
     let mut hosts = Hosts::new(&site, means);
     let mut consent = Asking { site: &site, console, feed: &feed, cancel, yes: args.yes };
     let outcome = converge(&mut hosts, &mut consent).await;
@@ -144,7 +151,7 @@ impl Consent for Asking<'_> {
             Risk::Replace => {
                 self.feed.clear();
                 self.console
-                    .say("a member would be replaced or removed: that needs --yes without a terminal\n");
+                    .say("replacing or removing what holds data needs --yes where nobody can be asked\n");
                 false
             }
         }
@@ -171,7 +178,7 @@ impl Asking<'_> {
         let view = PlanView { cluster, planning, facts, diff: false };
         self.console.say(&view.render(self.console.stderr_canvas()));
         let what = match risk {
-            Risk::Replace => "This replaces or removes a member.",
+            Risk::Replace => "This replaces or removes what holds data: what is marked with !.",
             _ => "This restarts or reloads what runs, one host at a time where it matters.",
         };
         self.console.say(&format!("\n{what} Go on? [y/N] "));

@@ -5,10 +5,12 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use crate::cli::converge::{Failure, UpOutcome, UpResult};
+use crate::cli::converge::{Failure, UpOutcome, UpResult, losses};
 use crate::cli::exit::Exit;
 use crate::cli::output::findings_view::findings_view;
-use crate::cli::output::text::{Canvas, Tone, all_hosts_are, beside, clean_line, count, names, wrap};
+use crate::cli::output::text::{
+    Canvas, Tone, all_hosts_are, beside, clean_line, columns, count, names, wrap,
+};
 use crate::cli::site::Site;
 use crate::facts::model::HostState;
 use crate::plan::model::{Finding, Severity};
@@ -101,6 +103,14 @@ fn hints(outcome: &UpOutcome) -> Vec<String> {
     hints
 }
 
+/// Who only waited for what failed elsewhere.
+fn follows(failure: &Failure, all: &[Failure]) -> bool {
+    let waits_for = failure.cause.iter().flat_map(|cause| &cause.waits_for);
+    waits_for
+        .into_iter()
+        .any(|host| all.iter().any(|other| other.host == *host && !std::ptr::eq(other, failure)))
+}
+
 fn unreachable(outcome: &UpOutcome) -> bool {
     outcome.facts.hosts.iter().any(|(name, host)| {
         matches!(host, HostState::Unreachable { .. }) && !outcome.facts.without.contains(name)
@@ -157,7 +167,16 @@ pub fn outcome_view(site: &Site, outcome: &UpOutcome, took: &str, canvas: &Canva
                 canvas.paint(Tone::Bad, "blocked")
             )
         }
-        UpResult::Declined => format!("{cluster}: not agreed to; {changed}\n"),
+        UpResult::Declined => {
+            let losses = losses(&outcome.planning.plan);
+            let lines: String = losses.iter().map(|line| format!("  {}\n", clean_line(line))).collect();
+            let hint = if losses.is_empty() {
+                String::new()
+            } else {
+                format!("hint: where that is right: `kuboard-ha up {} --yes`\n", site.name)
+            };
+            format!("{cluster}: not agreed to; {changed}\n{lines}{hint}")
+        }
         UpResult::Interrupted => {
             let word = canvas.paint(Tone::Warn, "interrupted");
             let line =
@@ -176,23 +195,45 @@ fn failed(site: &Site, outcome: &UpOutcome, canvas: &Canvas, changed: &str, agai
         site.inventory.cluster,
         canvas.paint(Tone::Bad, "failed at")
     );
-    for failure in &outcome.failures {
-        let _ = writeln!(
-            text,
-            "  {}: {}: {}",
-            failure.host,
-            clean_line(&failure.step),
-            clean_line(&failure.error)
-        );
-        for line in beside(&failure.error, &failure.evidence) {
-            let _ = writeln!(text, "    {}", canvas.paint(Tone::Dim, format!("| {}", clean_line(line))));
+    let all = &outcome.failures;
+    let (after, first): (Vec<_>, Vec<_>) = all.iter().partition(|failure| follows(failure, all));
+    let mut said: Vec<&str> = Vec::new();
+    for failure in first.into_iter().chain(after) {
+        let headline =
+            format!("{}: {}: {}", failure.host, clean_line(&failure.step), clean_line(&failure.error));
+        hang(&mut text, "  ", &headline, canvas.width, None, canvas);
+        if !follows(failure, all) {
+            for line in beside(&failure.error, &failure.evidence) {
+                hang(&mut text, "    | ", &clean_line(line), canvas.width, Some(Tone::Dim), canvas);
+            }
         }
+        let Some(cause) = &failure.cause else { continue };
+        let why = format!("{} [{}]", clean_line(&cause.message), cause.code);
+        hang(&mut text, "    cause: ", &why, canvas.width, None, canvas);
+        if !follows(failure, all) && !said.contains(&cause.hint.as_str()) {
+            hang(&mut text, "    hint: ", &clean_line(&cause.hint), canvas.width, Some(Tone::Good), canvas);
+        }
+        said.push(&cause.hint);
     }
-    for hint in hints(outcome) {
-        let _ = writeln!(text, "{} {}", canvas.paint(Tone::Good, "hint:"), clean_line(&hint));
+    for hint in hints(outcome).iter().filter(|hint| !said.contains(&hint.as_str())) {
+        let _ = writeln!(text, "{} {}", canvas.paint(Tone::Good, "hint:"), clean_line(hint));
     }
     let _ = writeln!(text, "What was done stays. When the cause is gone, {again} continues.");
     text
+}
+
+/// A paragraph whose further lines stand below the first one's text; the mark before it takes the tone.
+fn hang(text: &mut String, mark: &str, line: &str, width: usize, tone: Option<Tone>, canvas: &Canvas) {
+    let margin = " ".repeat(columns(mark));
+    for (number, line) in wrap(line, width.saturating_sub(columns(mark))).iter().enumerate() {
+        let mark = if number == 0 || mark.contains('|') { mark } else { &margin };
+        let (mark, line) = match tone {
+            Some(Tone::Dim) => (canvas.paint(Tone::Dim, mark), canvas.paint(Tone::Dim, line)),
+            Some(tone) => (canvas.paint(tone, mark), line.clone()),
+            None => (mark.to_owned(), line.clone()),
+        };
+        let _ = writeln!(text, "{mark}{line}");
+    }
 }
 
 fn not_converged(site: &Site, outcome: &UpOutcome, canvas: &Canvas, changed: &str) -> String {
@@ -262,8 +303,9 @@ fn next_steps(site: &Site) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::output::sample_plans::{blocked, rolling};
+    use crate::cli::output::sample_plans::{blocked, replacing, rolling};
     use crate::cli::secrets::Secrets;
+    use crate::event::Cause;
     use crate::plan::model::Planning;
     use crate::status::sample::{cut, host, manual, well};
 
@@ -355,6 +397,7 @@ mod tests {
                 "etcd[812]: bind: address\x1b already in use".into(),
                 "2379 is held by nginx (812)".into(),
             ],
+            cause: Some(Cause::new("port.taken", "Port 2379 is taken by nginx (812).", "stop it: ss -ltnp")),
             hint: None,
             download: false,
         };
@@ -364,6 +407,8 @@ mod tests {
           etcd3: start etcd.service: exit 1
             | etcd[812]: bind: address\x1b already in use
             | 2379 is held by nginx (812)
+            cause: Port 2379 is taken by nginx (812). [port.taken]
+            hint: stop it: ss -ltnp
         What was done stays. When the cause is gone, `kuboard-ha up inventory.yaml` continues.
         "#);
         assert_eq!(exit(&outcome), Exit::ApplyFailed);
@@ -377,6 +422,7 @@ mod tests {
             step: "bring etcd 3.5.6".into(),
             error: "it failed".into(),
             evidence: Vec::new(),
+            cause: None,
             hint: download.then(|| "set https_proxy".to_owned()),
             download,
         };
@@ -396,6 +442,15 @@ mod tests {
         assert_eq!((&event["exit"], &event["changed"]), (&8.into(), &40.into()));
         assert_eq!(event["failures"].as_array().unwrap().len(), 3);
         assert_eq!(event["hints"], serde_json::json!(["set https_proxy"]));
+    }
+
+    #[test]
+    fn a_refusal_says_what_would_have_been_lost() {
+        insta::assert_snapshot!(shown(&outcome(UpResult::Declined, 0, replacing("etcd2"))), @r#"
+        kuboard: not agreed to; nothing was changed
+          etcd2: remove the member (its disk was replaced)
+        hint: where that is right: `kuboard-ha up inventory.yaml --yes`
+        "#);
     }
 
     #[test]

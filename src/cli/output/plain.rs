@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::cli::output::text::{beside, clean, clean_line, elapsed};
+use crate::cli::output::text::{briefly, clean, clean_line, elapsed};
 use crate::event::Event;
 use crate::resource::HostName;
 
@@ -78,11 +78,9 @@ impl super::feed::Renderer for Plain {
             Event::HostConnecting { host } if verbose > 1 => self.on(host, "connecting"),
             Event::HostConnected { host } if verbose > 0 => self.on(host, "connected"),
             Event::HostGathered { host } if verbose > 0 => self.on(host, "looked at"),
-            Event::HostUnreachable { host, error, retrying } => {
-                let next = if *retrying { ", trying again" } else { "" };
-                if told || !retrying {
-                    self.on(host, &format!("not reachable: {error}{next}"));
-                }
+            Event::HostUnreachable { host, error, retrying, attempt, attempts } if told || !retrying => {
+                let next = if *retrying { again(*attempt, *attempts) } else { String::new() };
+                self.on(host, &format!("not reachable: {error}{next}"));
             }
             Event::Planned { round, steps, .. } if told && *steps > 0 && (*round > 1 || verbose > 0) => {
                 self.line("", &format!("planned again: {steps} steps"));
@@ -124,11 +122,11 @@ impl super::feed::Renderer for Plain {
                 let how = if *changed { "" } else { ", was so already" };
                 self.on(host, &format!("{title} ({}{how})", elapsed(*took)));
             }
-            Event::StepFailed { job, step, host, error, evidence } => {
+            Event::StepFailed { job, step, host, error, evidence, cause } => {
                 let title = self.title(job, *step);
                 self.on(host, &format!("FAILED: {title}: {error}"));
-                for line in beside(error, evidence) {
-                    self.on(host, &format!("  | {}", clean(line)));
+                for line in briefly(error, evidence, cause.as_deref()) {
+                    self.on(host, &format!("  | {}", clean(&line)));
                 }
             }
             Event::JobFinished { job, host } if verbose > 1 => self.on(host, &format!("ends {job}")),
@@ -141,6 +139,11 @@ impl super::feed::Renderer for Plain {
             _ => {}
         }
     }
+}
+
+/// `, trying again (2 of 3)`, after that attempt.
+pub fn again(attempt: usize, attempts: usize) -> String {
+    format!(", trying again ({} of {attempts})", attempt + 1)
 }
 
 /// `12.0 MiB of 40.0 MiB`.
@@ -203,8 +206,15 @@ mod tests {
                 host: etcd1,
                 error: "exit 1".into(),
                 evidence: vec!["bind: address\x1b[2J already in use".into()],
+                cause: None,
             },
-            Event::HostUnreachable { host: q, error: "timed out".into(), retrying: true },
+            Event::HostUnreachable {
+                host: q,
+                error: "timed out".into(),
+                retrying: true,
+                attempt: 1,
+                attempts: 2,
+            },
         ] {
             plain.render(&event, SystemTime::now());
         }
@@ -219,7 +229,7 @@ mod tests {
         etcd1    start etcd.service (1.2 s)
         etcd1    FAILED: etcd.start@etcd1 step 1: exit 1
         etcd1    | bind: address\x1b[2J already in use
-        questdb  not reachable: timed out, trying again
+        questdb  not reachable: timed out, trying again (2 of 2)
         "#);
     }
 
@@ -237,7 +247,7 @@ mod tests {
         etcd1    start etcd.service (1.2 s)
         etcd1    FAILED: etcd.start@etcd1 step 1: exit 1
         etcd1    | bind: address\x1b[2J already in use
-        questdb  not reachable: timed out, trying again
+        questdb  not reachable: timed out, trying again (2 of 2)
         "#);
     }
 

@@ -106,7 +106,7 @@ impl PlanView<'_> {
 fn risk_words(plan: &Plan, risk: Risk) -> String {
     let steps = plan.jobs.iter().flat_map(|job| &job.steps).filter(|step| step.risk == risk).count();
     match risk {
-        Risk::Replace => format!("{} or removes a member", count(steps, "step") + " replaces"),
+        Risk::Replace => format!("{} or removes what holds data", count(steps, "step") + " replaces"),
         _ => format!("running services are restarted or reloaded {}", times(steps)),
     }
 }

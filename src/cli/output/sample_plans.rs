@@ -128,6 +128,17 @@ pub fn rolling() -> Planning {
     Planning { plan: Plan { stages: stages(), jobs }, findings: Vec::new() }
 }
 
+/// A member that is replaced.
+pub fn replacing(name: &str) -> Planning {
+    let remove = Procedure::new("etcd.remove-member", ":", [("title", "remove the member".to_owned())]);
+    let removal = Step {
+        risk: Risk::Replace,
+        ..step("etcd:member", Action::Call(remove), Reason::Differs("its disk was replaced".into()))
+    };
+    let jobs = vec![job("etcd.retire", "etcd", name, &[], vec![removal])];
+    Planning { plan: Plan { stages: stages(), jobs }, findings: Vec::new() }
+}
+
 /// A replacement that something forbids.
 pub fn blocked() -> Planning {
     let remove = Procedure::new("etcd.remove-member", ":", [("title", "remove the member etcd3".to_owned())]);

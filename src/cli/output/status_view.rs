@@ -69,10 +69,20 @@ impl View<'_> {
         let healthy = format!("{} of {} healthy", quorum.healthy, count(quorum.voters, "member"));
         let line = match (etcd.verdict, quorum.can_lose) {
             (EtcdVerdict::Fresh, _) => "not built yet".to_owned(),
+            (EtcdVerdict::InterruptedBootstrap, _) => "its first start was cut off".to_owned(),
             (EtcdVerdict::Split, _) => {
                 format!("{}: its members belong to different clusters", self.canvas.paint(Tone::Bad, "split"))
             }
-            (EtcdVerdict::NoQuorum, _) => format!(
+            (EtcdVerdict::Foreign, _) => {
+                format!("{}: {healthy}; not built by kuboard-ha", self.canvas.paint(Tone::Bad, "foreign"))
+            }
+            (EtcdVerdict::DataMissing, _) => {
+                format!(
+                    "{}: it was formed, and its data is not to be seen",
+                    self.canvas.paint(Tone::Bad, "data missing")
+                )
+            }
+            (EtcdVerdict::Stopped | EtcdVerdict::LostQuorum, _) | (EtcdVerdict::Unknown, Some(_)) => format!(
                 "{}: {healthy}, {} needed",
                 self.canvas.paint(Tone::Bad, "no quorum"),
                 quorum.needed()
@@ -86,7 +96,7 @@ impl View<'_> {
             (EtcdVerdict::Formed, Some(lose)) => {
                 format!("{healthy}; survives {}", count(lose, "more failure"))
             }
-            (EtcdVerdict::Formed | EtcdVerdict::Unknown, _) => {
+            (EtcdVerdict::Formed | EtcdVerdict::Unknown, None) => {
                 format!("{healthy}; what it survives could not be seen")
             }
         };

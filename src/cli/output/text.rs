@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use console::{Style, measure_text_width};
 
+use crate::event::Cause;
+
 /// What a view draws on: how wide it is, and whether it takes colours.
 #[derive(Clone, Copy, Debug)]
 pub struct Canvas {
@@ -84,6 +86,11 @@ pub fn clean_line(text: &str) -> String {
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     for paragraph in text.lines() {
+        // A command to be copied.
+        if paragraph.starts_with("  ") {
+            lines.push(paragraph.to_owned());
+            continue;
+        }
         let mut words = paragraph.split(' ');
         let mut line = words.next().unwrap_or_default().to_owned();
         for word in words {
@@ -109,6 +116,15 @@ pub fn beside<'a>(error: &str, evidence: &'a [String]) -> &'a [String] {
     match evidence {
         [line] if error.contains(line.trim()) => &[],
         lines => lines,
+    }
+}
+
+/// What is said of a failure when it happens: why, where that is known, for the report at the end says it all; else what
+/// was seen.
+pub fn briefly(error: &str, evidence: &[String], cause: Option<&Cause>) -> Vec<String> {
+    match cause {
+        Some(cause) => vec![format!("cause: {} [{}]", cause.message, cause.code)],
+        None => beside(error, evidence).to_vec(),
     }
 }
 

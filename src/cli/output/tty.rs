@@ -6,8 +6,8 @@ use std::time::{Duration, Instant, SystemTime};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::cli::output::feed::Renderer;
-use crate::cli::output::plain::progress;
-use crate::cli::output::text::{Canvas, Tone, beside, clean, clean_line, columns, elapsed};
+use crate::cli::output::plain::{again, progress};
+use crate::cli::output::text::{Canvas, Tone, briefly, clean_line, columns, elapsed};
 use crate::event::Event;
 use crate::resource::HostName;
 
@@ -185,10 +185,10 @@ impl Renderer for Live {
             Event::HostConnecting { host } => self.busy(host, "connecting"),
             Event::HostConnected { host } => self.busy(host, "looking"),
             Event::HostGathered { host } => self.idle(host, "looked at"),
-            Event::HostUnreachable { host, error, retrying: true } => {
-                self.busy(host, &format!("not reachable, trying again: {error}"));
+            Event::HostUnreachable { host, error, retrying: true, attempt, attempts } => {
+                self.busy(host, &format!("not reachable: {error}{}", again(*attempt, *attempts)));
             }
-            Event::HostUnreachable { host, error, retrying: false } => {
+            Event::HostUnreachable { host, error, retrying: false, .. } => {
                 self.idle(host, "not reachable");
                 self.above(Tone::Bad, "✗", host.as_str(), &format!("not reachable: {}", clean_line(error)));
             }
@@ -247,15 +247,12 @@ impl Renderer for Live {
                     self.above(Tone::Good, "✓", host.as_str(), &format!("{title}  {took}"));
                 }
             }
-            Event::StepFailed { job, step, host, error, evidence } => {
+            Event::StepFailed { job, step, host, error, evidence, cause } => {
                 let title = self.title(job, *step);
                 let text = clean_line(&format!("{title}: {error}"));
                 self.above(Tone::Bad, "✗", host.as_str(), &text);
-                for line in beside(error, evidence)
-                    .iter()
-                    .flat_map(|line| clean(line).lines().map(str::to_owned).collect::<Vec<_>>())
-                {
-                    self.above(Tone::Dim, "│", "", &line);
+                for line in briefly(error, evidence, cause.as_deref()) {
+                    self.above(Tone::Dim, "│", "", &clean_line(&line));
                 }
                 self.idle(host, "failed");
             }

@@ -1,6 +1,9 @@
 //! Docker, its containers and images.
 
-use crate::facts::model::{ContainerFact, Docker, Observed};
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+
+use crate::facts::model::{ContainerFact, Docker, Observed, PublishedPort};
 
 /// Reads `look_docker`. Nothing printed means that the look did not end in time.
 pub fn docker(lines: &[&str]) -> Observed<Option<Docker>> {
@@ -16,6 +19,16 @@ pub fn docker(lines: &[&str]) -> Observed<Option<Docker>> {
             ["version", version] if !version.is_empty() => docker.version = Some((*version).to_owned()),
             ["image", name, id] => {
                 docker.images.insert((*name).to_owned(), (*id).to_owned());
+            }
+            ["published", container, image, ports @ ..] => {
+                for (ip, range) in ports.iter().filter_map(|port| socket(port)) {
+                    docker.published.extend(range.map(|port| PublishedPort {
+                        container: (*container).to_owned(),
+                        image: (*image).to_owned(),
+                        ip,
+                        port,
+                    }));
+                }
             }
             ["container", name, running, exit, restarts, image, label @ ..] => {
                 let running = *running == "true";
@@ -33,6 +46,15 @@ pub fn docker(lines: &[&str]) -> Observed<Option<Docker>> {
         }
     }
     Observed::Known(Some(docker))
+}
+
+/// `0.0.0.0:8080-8081->80-81/tcp,` and `:::80->80/tcp` as the host's side of it.
+fn socket(text: &str) -> Option<(IpAddr, RangeInclusive<u16>)> {
+    let (host, _) = text.split_once("->").filter(|(_, inside)| inside.contains("/tcp"))?;
+    let (ip, ports) = host.rsplit_once(':')?;
+    let ip = ip.trim_start_matches('[').trim_end_matches(']').parse().ok()?;
+    let (first, last) = ports.split_once('-').unwrap_or((ports, ports));
+    Some((ip, first.parse().ok()?..=last.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -57,6 +79,27 @@ mod tests {
             (Some(137), &None)
         );
         assert_eq!(docker.containers["third"].config, None);
+    }
+
+    #[test]
+    fn reads_who_has_which_port() {
+        let found = docker(&[
+            "present",
+            "version 20.10.24",
+            "published web nginx:1 0.0.0.0:80->80/tcp, :::80->80/tcp, 443/tcp, 0.0.0.0:53->53/udp",
+            "published two x/y 10.0.0.1:8080-8081->8080-8081/tcp",
+            "published none z ",
+        ]);
+        let docker = found.known().unwrap().clone().unwrap();
+        let all: Vec<String> = docker
+            .published
+            .iter()
+            .map(|port| format!("{} {} {} {}", port.container, port.image, port.ip, port.port))
+            .collect();
+        assert_eq!(
+            all,
+            ["web nginx:1 0.0.0.0 80", "web nginx:1 :: 80", "two x/y 10.0.0.1 8080", "two x/y 10.0.0.1 8081"]
+        );
     }
 
     #[test]

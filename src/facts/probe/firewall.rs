@@ -1,8 +1,9 @@
 //! Active packet filters, by their own words. Only plain rules are understood: a port, a source, a protocol and
 //! accept. What is not understood lets nothing in, so the check may ask for a rule that is there in another form.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use super::nftables::nftables;
 use crate::facts::model::{FirewallFact, Observed};
 
 /// Ports of the services of firewalld and of `/etc/services` that matter here.
@@ -15,79 +16,97 @@ const SERVICES: [(&str, u16); 6] = [
     ("kube-apiserver", 6443),
 ];
 
-/// Ranges longer than this are taken as any port.
-const EVERY: std::ops::RangeInclusive<u16> = 1..=u16::MAX;
+/// Ports times sources of all rules of a host: far above any filter that people write, and no burden.
+const MOST: usize = 500_000;
 
 /// Reads what `firewall.sh` printed: the kind, then the filter's own listing. `Known(None)` without an active one.
 pub fn firewall(lines: &[&str]) -> Observed<Option<FirewallFact>> {
     let Some((kind, rest)) = lines.split_first() else {
         return Observed::Unknown("the look at the packet filter gave nothing".to_owned());
     };
-    let mut fact = FirewallFact { kind: (*kind).to_owned(), ..FirewallFact::default() };
+    let fact = FirewallFact { kind: (*kind).to_owned(), ..FirewallFact::default() };
+    let mut rules = Rules { fact, left: Some(MOST) };
     match *kind {
         "none" => return Observed::Known(None),
-        "firewalld" => firewalld(rest, &mut fact),
-        "ufw" => ufw(rest, &mut fact),
-        "nftables" => nftables(rest, &mut fact),
+        "firewalld" => firewalld(rest, &mut rules),
+        "ufw" => ufw(rest, &mut rules),
+        "nftables" => nftables(rest, &mut rules),
         other => return Observed::Unknown(format!("no such packet filter: {other}")),
     }
+    let Rules { fact, left } = rules;
     if rest.is_empty() && fact.kind != "nftables" {
         return Observed::Unknown(format!("{} did not answer in time", fact.kind));
+    }
+    if left.is_none() {
+        return Observed::Unknown(format!("the rules of {} are too many to be read", fact.kind));
     }
     Observed::Known(Some(fact).filter(|fact| fact.drops))
 }
 
-impl FirewallFact {
-    fn accept(&mut self, ports: &[u16], sources: &[String]) {
-        for port in ports {
-            if sources.is_empty() {
-                self.allowed.insert(*port);
-            } else {
-                self.from.entry(*port).or_default().extend(sources.iter().cloned());
+/// What the rules read so far come to.
+pub(super) struct Rules {
+    pub(super) fact: FirewallFact,
+    /// How much more is read of them; `None` once it was too much.
+    left: Option<usize>,
+}
+
+impl Rules {
+    /// TCP ports, written as [`ports`] knows them, are open to these sources; to all where there are none.
+    pub(super) fn accept(&mut self, list: &str, sources: &[String]) {
+        let ports = ports(list);
+        self.left = self.left.and_then(|left| left.checked_sub(ports.len() * sources.len().max(1)));
+        if self.left.is_none() {
+            return;
+        }
+        if sources.is_empty() {
+            self.fact.allowed.extend(ports);
+        } else {
+            for port in ports {
+                self.fact.from.entry(port).or_default().extend(sources.iter().cloned());
             }
         }
     }
 }
 
 /// `firewall-cmd --list-all-zones`; only active zones count, Docker's own not.
-fn firewalld(lines: &[&str], fact: &mut FirewallFact) {
+fn firewalld(lines: &[&str], found: &mut Rules) {
     let mut zone: BTreeMap<&str, &str> = BTreeMap::new();
-    let mut rules: Vec<&str> = Vec::new();
+    let mut rich: Vec<&str> = Vec::new();
     let mut active = false;
     for line in lines.iter().copied().chain([""]) {
         if !line.starts_with([' ', '\t']) {
             if active {
-                firewalld_zone(&zone, &rules, fact);
+                firewalld_zone(&zone, &rich, found);
             }
             active = line.contains('(') && line.contains("active") && !line.starts_with("docker");
             zone.clear();
-            rules.clear();
+            rich.clear();
         } else if line.trim_start().starts_with("rule ") {
-            rules.push(line.trim());
+            rich.push(line.trim());
         } else if let Some((name, value)) = line.trim().split_once(':') {
             zone.insert(name, value.trim());
         }
     }
 }
 
-fn firewalld_zone(zone: &BTreeMap<&str, &str>, rules: &[&str], fact: &mut FirewallFact) {
+fn firewalld_zone(zone: &BTreeMap<&str, &str>, rich: &[&str], rules: &mut Rules) {
     let words = |name: &str| zone.get(name).copied().unwrap_or_default().split_whitespace();
     let sources: Vec<String> = words("sources").map(str::to_owned).collect();
     if zone.get("target") == Some(&"ACCEPT") {
-        fact.trusted.extend(sources);
+        rules.fact.trusted.extend(sources);
         return;
     }
     if words("interfaces").next().is_some() {
-        fact.drops = true;
+        rules.fact.drops = true;
     }
     for port in words("ports").filter_map(|port| port.strip_suffix("/tcp")) {
-        fact.accept(&ports(port), &sources);
+        rules.accept(port, &sources);
     }
     for service in words("services") {
-        fact.accept(&service_ports(service), &sources);
+        rules.accept(service, &sources);
     }
-    fact.vrrp |= words("protocols").any(|protocol| protocol == "vrrp" || protocol == "112");
-    for rule in rules.iter().filter(|rule| rule.ends_with("accept")) {
+    rules.fact.vrrp |= words("protocols").any(|protocol| protocol == "vrrp" || protocol == "112");
+    for rule in rich.iter().filter(|rule| rule.ends_with("accept")) {
         let value = |name: &str| {
             let start = rule.find(&format!(" {name}=\""))? + name.len() + 3;
             rule[start..].split('"').next()
@@ -95,22 +114,22 @@ fn firewalld_zone(zone: &BTreeMap<&str, &str>, rules: &[&str], fact: &mut Firewa
         let address = value("address").filter(|_| rule.contains(" source "));
         let from: Vec<String> = address.map(str::to_owned).into_iter().collect();
         if let Some(port) = value("port").filter(|_| value("protocol") == Some("tcp")) {
-            fact.accept(&ports(port), &from);
+            rules.accept(port, &from);
         } else if let Some(name) = value("name").filter(|_| rule.contains(" service ")) {
-            fact.accept(&service_ports(name), &from);
+            rules.accept(name, &from);
         } else if rule.contains(" protocol ") {
-            fact.vrrp |= matches!(value("value"), Some("vrrp" | "112"));
+            rules.fact.vrrp |= matches!(value("value"), Some("vrrp" | "112"));
         } else if !rule.contains(" port ") {
-            fact.trusted.extend(from);
+            rules.fact.trusted.extend(from);
         }
     }
 }
 
 /// `ufw status verbose`.
-fn ufw(lines: &[&str], fact: &mut FirewallFact) {
+fn ufw(lines: &[&str], rules: &mut Rules) {
     for line in lines {
         if let Some(defaults) = line.strip_prefix("Default:") {
-            fact.drops = !defaults.trim_start().starts_with("allow (incoming)");
+            rules.fact.drops = !defaults.trim_start().starts_with("allow (incoming)");
         }
         let Some((to, from)) = line.split_once(" ALLOW IN ").or_else(|| line.split_once(" ALLOW ")) else {
             continue;
@@ -128,126 +147,43 @@ fn ufw(lines: &[&str], fact: &mut FirewallFact) {
         let last = to.split_whitespace().last().unwrap_or_default();
         let whole = to == "Anywhere" || last.parse::<std::net::IpAddr>().is_ok();
         if vrrp {
-            fact.vrrp = true;
+            rules.fact.vrrp = true;
         } else if whole {
-            fact.trusted.extend(sources);
+            rules.fact.trusted.extend(sources);
         } else if let Some((list, protocol)) = last.split_once('/') {
             if protocol == "tcp" {
-                fact.accept(&ports(list), &sources);
+                rules.accept(list, &sources);
             }
         } else {
-            fact.accept(&ports(last), &sources);
+            rules.accept(last, &sources);
         }
     }
 }
 
-/// `nft list ruleset`: base chains hooked into input that drop, and the chains they jump to.
-fn nftables(lines: &[&str], fact: &mut FirewallFact) {
-    let mut chains: BTreeMap<(String, String), Vec<&str>> = BTreeMap::new();
-    let mut table = String::new();
-    let mut chain = String::new();
-    for line in lines.iter().map(|line| line.trim()) {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        match words.as_slice() {
-            ["table", family, name, ..] => table = format!("{family} {name}"),
-            ["chain", name, ..] => (*name).clone_into(&mut chain),
-            ["}"] => chain.clear(),
-            _ if !chain.is_empty() && !line.is_empty() => {
-                chains.entry((table.clone(), chain.clone())).or_default().push(line);
-            }
-            _ => {}
-        }
-    }
-    let bases: Vec<(String, String)> = chains
-        .iter()
-        .filter(|((table, _), rules)| {
-            let hooked =
-                rules.iter().any(|rule| rule.starts_with("type filter") && rule.contains("hook input"));
-            let drops = rules.iter().any(|rule| rule.contains("policy drop"))
-                || rules.last().is_some_and(|last| is_verdict(last, "drop") || is_verdict(last, "reject"));
-            hooked && drops && !table.starts_with("bridge") && !table.starts_with("netdev")
-        })
-        .map(|(name, _)| name.clone())
-        .collect();
-    fact.drops = !bases.is_empty();
-    fact.chain = bases.first().map(|(table, chain)| format!("{table} {chain}")).unwrap_or_default();
-    for base in bases {
-        let mut visited = BTreeSet::new();
-        nft_chain(&chains, &base, &mut visited, fact);
-    }
-}
-
-/// Whether a rule without any match ends the chain this way.
-fn is_verdict(rule: &str, verdict: &str) -> bool {
-    rule.split_whitespace().next() == Some(verdict)
-        || (rule.starts_with("counter ") && rule.split_whitespace().any(|word| word == verdict))
-}
-
-fn nft_chain(
-    chains: &BTreeMap<(String, String), Vec<&str>>,
-    name: &(String, String),
-    visited: &mut BTreeSet<(String, String)>,
-    fact: &mut FirewallFact,
-) {
-    let Some(rules) = chains.get(name) else { return };
-    if !visited.insert(name.clone()) {
-        return;
-    }
-    for rule in rules {
-        let words: Vec<&str> = rule.split_whitespace().collect();
-        let after = |what: &str| words.iter().position(|word| *word == what).and_then(|at| words.get(at + 1));
-        if let Some(next) = after("jump").or_else(|| after("goto")) {
-            nft_chain(chains, &(name.0.clone(), (*next).to_owned()), visited, fact);
-            continue;
-        }
-        let elsewhere =
-            rule.contains("!=") || words.iter().any(|word| ["iif", "iifname", "daddr"].contains(word));
-        if words.last() != Some(&"accept") || elsewhere {
-            continue;
-        }
-        let sources: Vec<String> = nft_set(rule, "saddr ").into_iter().collect();
-        let protocol = nft_set(rule, "ip protocol ").into_iter().chain(nft_set(rule, "l4proto "));
-        let protocols: Vec<String> = protocol.collect();
-        if rule.contains("tcp dport ") {
-            let found: Vec<u16> = nft_set(rule, "tcp dport ").iter().flat_map(|text| ports(text)).collect();
-            fact.accept(&found, &sources);
-        } else if protocols.iter().any(|protocol| protocol == "vrrp" || protocol == "112") {
-            fact.vrrp = true;
-        } else if rule.contains("saddr ") && !rule.contains("dport") && protocols.is_empty() {
-            fact.trusted.extend(sources);
-        }
-    }
-}
-
-/// The values behind `key`: one, or a set in braces.
-fn nft_set(rule: &str, key: &str) -> Vec<String> {
-    let Some(at) = rule.find(key) else { return Vec::new() };
-    let rest = &rule[at + key.len()..];
-    let list = match rest.strip_prefix('{') {
-        Some(set) => set.split('}').next().unwrap_or_default(),
-        None => rest.split_whitespace().next().unwrap_or_default(),
-    };
-    list.split(',').map(|value| value.trim().to_owned()).filter(|value| !value.is_empty()).collect()
-}
-
-/// `80`, `80,443`, `2379-2380`, `2379:2380`, `ssh`.
+/// `80`, `80,443`, `2379-2380`, `2379:2380`, `ssh`; each port once.
 fn ports(text: &str) -> Vec<u16> {
+    let mut ranges: Vec<(u16, u16)> = text
+        .split(',')
+        .map(str::trim)
+        .filter_map(|part| {
+            let (first, last) = part.split_once(['-', ':']).unwrap_or((part, part));
+            let range = first.parse().ok().zip(last.parse().ok());
+            range.or_else(|| service_port(part).map(|port| (port, port)))
+        })
+        .collect();
+    ranges.sort_unstable();
     let mut found = Vec::new();
-    for part in text.split(',').map(str::trim) {
-        let range = part.split_once(['-', ':']);
-        match range.map(|(first, last)| (first.parse::<u16>(), last.parse::<u16>())) {
-            Some((Ok(first), Ok(last))) => found.extend(EVERY.filter(|port| (first..=last).contains(port))),
-            Some(_) | None => match part.parse() {
-                Ok(port) => found.push(port),
-                Err(_) => found.extend(service_ports(part)),
-            },
+    for (first, last) in ranges {
+        let first = found.last().map_or(first, |known: &u16| first.max(known.saturating_add(1)));
+        if found.last() != Some(&u16::MAX) {
+            found.extend(first..=last);
         }
     }
     found
 }
 
-fn service_ports(name: &str) -> Vec<u16> {
-    SERVICES.iter().filter(|(service, _)| *service == name).map(|(_, port)| *port).collect()
+fn service_port(name: &str) -> Option<u16> {
+    SERVICES.iter().find(|(service, _)| *service == name).map(|(_, port)| *port)
 }
 
 #[cfg(test)]
@@ -373,6 +309,34 @@ table inet filter {
             "\t\tcounter packets 1 bytes 2 drop\n\t}\n\tchain more",
         );
         assert!(read(&ends).is_some());
+    }
+
+    #[test]
+    fn ports_are_told_once_and_in_order() {
+        assert_eq!(
+            ports("443,80-82,81,ssh,nonsense,9-7,65534-65535,65535"),
+            [22, 80, 81, 82, 443, 65534, 65535]
+        );
+        assert_eq!(ports("0-65535,1-65535").len(), 65536);
+    }
+
+    #[test]
+    fn rules_without_end_are_given_up() {
+        let ranges = format!("tcp dport {{ {} }} accept", "1-65534, ".repeat(20_000));
+        let sources: String = (0..60_000).map(|i| format!("10.0.{}.{}, ", i / 256, i % 256)).collect();
+        let each = format!("ip saddr {{ {sources} }} tcp dport 1-65534 accept");
+        let chains: String = (0..20_000).map(|i| format!("chain c{i} {{\njump c{}\n}}\n", i + 1)).collect();
+        let base = "table inet f {\nchain input {\ntype filter hook input priority filter; policy drop;\n";
+        let begun = std::time::Instant::now();
+        let found = |rules: &str| {
+            let text = format!("nftables\n{base}{rules}\n}}\n{chains}");
+            firewall(&text.lines().collect::<Vec<_>>())
+        };
+        assert_eq!(found(&ranges).known().unwrap().as_ref().unwrap().allowed.len(), 65_534);
+        assert!(matches!(found(&each), Observed::Unknown(why) if why.contains("too many")));
+        assert!(matches!(found(&[ranges.as_str()].repeat(9).join("\n")), Observed::Unknown(_)));
+        assert!(found("jump c0").known().unwrap().is_some());
+        assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{:?}", begun.elapsed());
     }
 
     #[test]

@@ -5,6 +5,7 @@ pub mod docker;
 pub mod files;
 pub mod firewall;
 pub mod network;
+mod nftables;
 pub mod storage;
 pub mod system;
 pub mod units;

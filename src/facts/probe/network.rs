@@ -1,5 +1,6 @@
 //! Addresses and listening sockets.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::facts::model::{Address, Listener};
@@ -32,6 +33,17 @@ pub fn listeners(lines: &[&str]) -> Vec<Listener> {
             Some(Listener { ip: ip(address)?, port: port.parse().ok()?, process })
         })
         .collect()
+}
+
+/// Reads `PORT ADDRESS` lines: who is connected.
+pub fn callers(lines: &[&str]) -> BTreeMap<u16, BTreeSet<IpAddr>> {
+    let mut found: BTreeMap<u16, BTreeSet<IpAddr>> = BTreeMap::new();
+    for (port, address) in lines.iter().filter_map(|line| line.split_once(' ')) {
+        if let (Ok(port), Some(ip)) = (port.parse(), ip(address).filter(|ip| !ip.is_loopback())) {
+            found.entry(port).or_default().insert(ip);
+        }
+    }
+    found
 }
 
 /// `0.0.0.0`, `*`, `[::]`, `127.0.0.1%lo`.
@@ -68,6 +80,19 @@ mod tests {
         ]);
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].interface.as_str(), found[0].prefix), ("eth0", 24));
+    }
+
+    #[test]
+    fn reads_who_is_connected() {
+        let found = callers(&[
+            "2379 10.0.0.9",
+            "2379 127.0.0.1",
+            "2379 [::ffff:10.0.0.9]",
+            "8812 [fd00::9%eth0]",
+            "x",
+        ]);
+        let of = |port: u16| found[&port].iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!((of(2379), of(8812)), (vec!["10.0.0.9".to_owned()], vec!["fd00::9".to_owned()]));
     }
 
     #[test]

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use openssh::Session;
 use tokio::sync::Mutex;
 
-use super::super::HostError;
-use super::failure::at_bastion;
-use super::master::Login;
+use super::super::{Deadlines, HostError, HostErrorKind};
+use super::master::{LOG, Login};
 use crate::inventory::model;
 use crate::plan::script::quote;
 
@@ -21,15 +21,23 @@ pub struct Bastions(Arc<Mutex<BTreeMap<Vec<OsString>, Slot>>>);
 /// One bastion: the last attempt to connect to it, when it ended and with what.
 type Slot = Arc<Mutex<Option<(Instant, Result<Session, HostError>)>>>;
 
+/// The way through a bastion.
+pub(super) struct Way {
+    /// A command that reaches `%h:%p`.
+    pub(super) command: String,
+    /// What the bastion's connection writes down: why it could not, among other things.
+    pub(super) log: PathBuf,
+}
+
 impl Bastions {
-    /// A command that reaches `%h:%p` through the bastion, connected to first where it is not yet. The keys that the
-    /// host's settings name serve for the bastion too.
-    pub(super) async fn proxy_command(
+    /// The way through a bastion, connected to first where it is not yet. The keys that the host's settings name serve
+    /// for the bastion too.
+    pub(super) async fn way(
         &self,
         jump: &str,
         settings: &model::Ssh,
-        accept: Duration,
-    ) -> Result<String, HostError> {
+        deadlines: &Deadlines,
+    ) -> Result<Way, HostError> {
         let (before, last) = match jump.rsplit_once(',') {
             Some((before, last)) => (Some(before), last),
             None => (None, jump),
@@ -45,7 +53,8 @@ impl Bastions {
             password: None,
             proxy: None,
             jump: before,
-            accept,
+            bastion: None,
+            deadlines,
         };
         let mut arguments = login.arguments();
         arguments.extend(["--".into(), host.into()]);
@@ -55,7 +64,9 @@ impl Bastions {
         let usable = match &*slot {
             // Those who waited while one tried share what became of it: a dead bastion is tried once, not per host.
             Some((ended, Err(error))) if *ended >= asked => return Err(error.clone()),
-            Some((_, Ok(session))) => session.check().await.is_ok(),
+            Some((_, Ok(session))) => {
+                tokio::time::timeout(deadlines.answer, session.check()).await.is_ok_and(|alive| alive.is_ok())
+            }
             _ => false,
         };
         if !usable {
@@ -63,11 +74,22 @@ impl Bastions {
             *slot = Some((Instant::now(), attempt));
         }
         match &*slot {
-            Some((_, Ok(session))) => Ok(command(&session.control_socket().to_string_lossy(), &arguments)),
+            Some((_, Ok(session))) => {
+                let socket = session.control_socket();
+                Ok(Way {
+                    command: command(&socket.to_string_lossy(), &arguments),
+                    log: socket.with_file_name(LOG),
+                })
+            }
             Some((_, Err(error))) => Err(error.clone()),
-            None => Ok(command("none", &arguments)),
+            None => Err(HostError::new(HostErrorKind::Local, format!("bastion {last}: it was never tried"))),
         }
     }
+}
+
+/// An error on the way to a host.
+fn at_bastion(jump: &str, error: &HostError) -> HostError {
+    HostError { message: format!("bastion {jump}: {}", error.message), ..error.clone() }
 }
 
 /// Should the shared connection be gone when it is used, ssh makes one of its own.

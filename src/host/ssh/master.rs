@@ -7,19 +7,16 @@ use std::error::Error;
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::Stdio;
-use std::time::Duration;
 
 use openssh::Session;
 use tokio::process::Command;
 
-use super::super::{HostError, HostErrorKind};
-use super::failure::{self, Failure};
+use super::super::{Deadlines, HostError, HostErrorKind};
+use super::advice::Advice;
+use super::failure::{self, Failure, Log};
 use super::folder::control_folder;
 use crate::inventory::model::HostKeys;
 use crate::secret::Secret;
-
-/// From the first packet to a login, host names and banners included.
-const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Where and as whom to log in.
 #[derive(Clone)]
@@ -35,23 +32,30 @@ pub(super) struct Login<'a> {
     pub(super) proxy: Option<String>,
     /// Hosts to go through first, as `ssh -J` takes them.
     pub(super) jump: Option<&'a str>,
-    /// How long the far side may take to accept the connection and say who it is.
-    pub(super) accept: Duration,
+    /// What the connection that `proxy` uses writes down.
+    pub(super) bastion: Option<&'a Path>,
+    /// How long connecting and logging in may take.
+    pub(super) deadlines: &'a Deadlines,
 }
 
 impl Login<'_> {
     /// Logs in and leaves a master process behind. It ends when the session is dropped, or, if this program is
     /// killed, three seconds after its last channel was closed.
     pub(super) async fn connect(&self) -> Result<Session, HostError> {
-        let Some(password) = self.password else { return self.start(None).await.map_err(|f| self.told(&f)) };
+        let Some(password) = self.password else {
+            return self.start(None).await.map_err(|lost| self.told(&lost));
+        };
         let prompt = self.prompt().await?;
         // One method at a time: a wrong password offered twice counts twice where failures lock an account.
         match self.start(Some(("password", &format!("{prompt}'s password: "), password))).await {
-            Err(failure) if failure.offers("keyboard-interactive") && !failure.offers("password") => self
-                .start(Some(("keyboard-interactive", &format!("({prompt}) Password: "), password)))
-                .await
-                .map_err(|failure| self.told(&failure)),
-            other => other.map_err(|failure| self.told(&failure)),
+            Err(lost)
+                if Log(&lost.log).offers("keyboard-interactive") && !Log(&lost.log).offers("password") =>
+            {
+                self.start(Some(("keyboard-interactive", &format!("({prompt}) Password: "), password)))
+                    .await
+                    .map_err(|lost| self.told(&lost))
+            }
+            other => other.map_err(|lost| self.told(&lost)),
         }
     }
 
@@ -63,7 +67,7 @@ impl Login<'_> {
             HostKeys::AcceptNew => "StrictHostKeyChecking=accept-new",
         };
         // What a user's configuration asks for interactive logins is of no use here, and forwardings would collide.
-        let accept = format!("ConnectTimeout={}", self.accept.as_secs().max(1));
+        let accept = format!("ConnectTimeout={}", self.deadlines.accept.as_secs().max(1));
         for option in [
             host_keys,
             &accept,
@@ -92,18 +96,23 @@ impl Login<'_> {
         if let Some(proxy) = &self.proxy {
             arguments.extend(["-o".into(), format!("ProxyCommand={proxy}").into()]);
         }
-        if let Some(jump) = self.jump {
+        if let Some(jump) = self.jump.filter(|_| self.proxy.is_none()) {
             arguments.extend(["-J".into(), jump.into()]);
         }
         arguments
     }
 
-    async fn start(&self, secret: Option<(&str, &str, &Secret<String>)>) -> Result<Session, Failure> {
-        let folder =
-            control_folder().map_err(|error| Failure::local(format!("no control directory: {error}")))?;
-        let log = folder.path().join("log");
+    async fn start(&self, secret: Option<(&str, &str, &Secret<String>)>) -> Result<Session, Lost> {
+        let nowhere = |error: std::io::Error| {
+            let what =
+                format!("no room for a control socket in /tmp or $XDG_RUNTIME_DIR of this machine: {error}");
+            Lost { cause: Some(Failure::local(what)), log: String::new() }
+        };
+        let folder = control_folder().map_err(nowhere)?;
+        let log = folder.path().join(LOG);
         let mut ssh = Command::new("ssh");
-        ssh.args(["-M", "-N", "-f", "-o", "ControlPersist=3s"]);
+        // Debugging tells which keys were offered and how far the host went along, a dozen lines a command.
+        ssh.args(["-M", "-N", "-f", "-o", "ControlPersist=3s", "-o", "LogLevel=DEBUG1"]);
         ssh.arg("-S").arg(folder.path().join("master")).arg("-E").arg(&log);
         // Ctrl-C at a terminal is for us alone: it must not end the commands that reach hosts through bastions.
         ssh.process_group(0);
@@ -125,23 +134,28 @@ impl Login<'_> {
             }
         }
         ssh.args(self.arguments()).arg("--").arg(self.host);
-        ssh.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
-        let status = tokio::time::timeout(PATIENCE, ssh.status()).await;
-        let said = || std::fs::read_to_string(&log).unwrap_or_default();
-        match status {
-            Ok(Ok(status)) if status.success() => Ok(Session::new_native_mux(folder)),
-            Ok(Ok(_)) => Err(failure::classify(&said())),
-            Ok(Err(error)) => Err(Failure::local(format!("the program ssh could not be started: {error}"))),
+        // What it says before it opens its log, and what the commands say that it goes through.
+        let stderr = std::fs::File::options().create(true).append(true).open(&log).map_err(nowhere)?;
+        ssh.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr).kill_on_drop(true);
+        let patience = self.deadlines.accept + self.deadlines.login;
+        let status = tokio::time::timeout(patience, ssh.status()).await;
+        let cause = match status {
+            Ok(Ok(status)) if status.success() => return Ok(Session::new_native_mux(folder)),
+            Ok(Ok(_)) => None,
+            Ok(Err(error)) => Some(Failure::local(format!("the program ssh could not be started: {error}"))),
             Err(_) => {
-                let seconds = PATIENCE.as_secs();
-                Err(Failure::of(HostErrorKind::Unreachable, format!("no login within {seconds} s"), &said()))
+                let what = format!("connection timed out: no login within {} s", patience.as_secs());
+                Some(Failure::of(HostErrorKind::Silent, what))
             }
-        }
+        };
+        Err(Lost { cause, log: std::fs::read_to_string(&log).unwrap_or_default() })
     }
 
     /// `USER@HOST` as ssh writes them when it asks for a password, after `~/.ssh/config` had its say.
     async fn prompt(&self) -> Result<String, HostError> {
-        let failed = |why: &str| self.told(&Failure::local(format!("ssh -G: {why}")));
+        let failed = |why: &str| {
+            self.told(&Lost { cause: Some(Failure::local(format!("ssh -G: {why}"))), log: String::new() })
+        };
         let output = Command::new("ssh")
             .arg("-G")
             .args(self.arguments())
@@ -162,12 +176,31 @@ impl Login<'_> {
         Ok(format!("{user}@{}", host.to_ascii_lowercase()))
     }
 
-    fn told(&self, failure: &Failure) -> HostError {
+    fn told(&self, lost: &Lost) -> HostError {
+        let advice = Advice(self);
+        let failure = if let Some(cause) = &lost.cause {
+            let hint = advice.against(cause.kind, Log(&lost.log));
+            Failure { kind: cause.kind, what: cause.what.clone(), hint }
+        } else {
+            let bastion = self.bastion.and_then(|file| std::fs::read_to_string(file).ok());
+            failure::classify(&lost.log, bastion.as_deref(), &advice)
+        };
         let user = self.user.map_or_else(String::new, |user| format!("{user}@"));
         let port = self.port.map_or_else(String::new, |port| format!(" port {port}"));
-        HostError::new(failure.kind, format!("ssh to {user}{}{port}: {}", self.host, failure.what))
+        let message = format!("ssh to {user}{}{port}: {}", self.host, failure.what);
+        HostError { hint: failure.hint, ..HostError::new(failure.kind, message) }
     }
 }
+
+/// A login that failed, and what ssh wrote meanwhile.
+struct Lost {
+    /// Why, where that is not for ssh's words to tell.
+    cause: Option<Failure>,
+    log: String,
+}
+
+/// The name of ssh's log beside its control socket.
+pub(super) const LOG: &str = "log";
 
 /// An error and its causes in one line.
 pub(super) fn chain(error: &dyn Error) -> String {

@@ -1,6 +1,7 @@
 //! Hosts over OpenSSH: the user's own `ssh`, `~/.ssh/config`, agent and known hosts decide what the inventory leaves
 //! open. One connection per host, any number of commands over it.
 
+mod advice;
 mod bastion;
 mod failure;
 mod folder;
@@ -19,7 +20,7 @@ use tokio::sync::Mutex;
 
 pub use self::bastion::Bastions;
 use self::master::Login;
-use super::{Cmd, Host, HostError, HostErrorKind, Process};
+use super::{Cmd, Deadlines, Host, HostError, HostErrorKind, Process};
 use crate::inventory::model;
 use crate::resource::HostName;
 use crate::secret::Secret;
@@ -31,11 +32,7 @@ pub struct Ssh {
     password: Option<Secret<String>>,
     bastions: Bastions,
     connection: Mutex<Option<Arc<Session>>>,
-    accept: Duration,
 }
-
-/// How long a host may take to accept a connection, unless said otherwise.
-const ACCEPT: Duration = Duration::from_secs(10);
 
 impl Ssh {
     /// A host reached by these settings. `password` is the login's, where the settings name one; hosts that share
@@ -47,24 +44,17 @@ impl Ssh {
         bastions: &Bastions,
     ) -> Self {
         let (bastions, connection) = (bastions.clone(), Mutex::default());
-        Self { name, settings, password, bastions, connection, accept: ACCEPT }
-    }
-
-    /// The same, given up unless the host accepts the connection and says who it is within that many whole seconds. A
-    /// host that did has its time for all that follows.
-    #[must_use]
-    pub fn accepting_within(self, accept: Duration) -> Self {
-        Self { accept, ..self }
+        Self { name, settings, password, bastions, connection }
     }
 
     /// The connection, and whether it was made just now.
-    async fn connection(&self) -> Result<(Arc<Session>, bool), HostError> {
+    async fn connection(&self, deadlines: &Deadlines) -> Result<(Arc<Session>, bool), HostError> {
         let mut connection = self.connection.lock().await;
         if let Some(session) = &*connection {
             return Ok((Arc::clone(session), false));
         }
-        let proxy = match &self.settings.proxy_jump {
-            Some(jump) => Some(self.bastions.proxy_command(jump, &self.settings, self.accept).await?),
+        let way = match &self.settings.proxy_jump {
+            Some(jump) => Some(self.bastions.way(jump, &self.settings, deadlines).await?),
             None => None,
         };
         let login = Login {
@@ -75,9 +65,10 @@ impl Ssh {
             host_keys: self.settings.host_keys,
             config_file: self.settings.config_file.as_deref(),
             password: self.password.as_ref(),
-            proxy,
-            jump: None,
-            accept: self.accept,
+            proxy: way.as_ref().map(|way| way.command.clone()),
+            jump: self.settings.proxy_jump.as_deref(),
+            bastion: way.as_ref().map(|way| way.log.as_path()),
+            deadlines,
         };
         let session = Arc::new(login.connect().await?);
         *connection = Some(Arc::clone(&session));
@@ -98,17 +89,17 @@ impl Host for Ssh {
         &self.name
     }
 
-    fn spawn(&self, cmd: &Cmd) -> BoxFuture<'_, Result<Process, HostError>> {
-        let cmd = cmd.clone();
+    fn spawn(&self, cmd: &Cmd, deadlines: &Deadlines) -> BoxFuture<'_, Result<Process, HostError>> {
+        let (cmd, deadlines) = (cmd.clone(), *deadlines);
         async move {
-            let (session, fresh) = self.connection().await?;
-            match start(&session, &cmd).await {
+            let (session, fresh) = self.connection(&deadlines).await?;
+            match start(&session, &cmd, deadlines.answer).await {
                 Ok(process) => Ok(process),
                 Err(_) if !fresh => {
                     // The connection ended since it was last used; what ran over it has ended or says so itself.
                     self.forget(&session).await;
-                    let (session, _) = self.connection().await?;
-                    start(&session, &cmd).await
+                    let (session, _) = self.connection(&deadlines).await?;
+                    start(&session, &cmd, deadlines.answer).await
                 }
                 Err(error) => {
                     self.forget(&session).await;
@@ -120,17 +111,15 @@ impl Host for Ssh {
     }
 }
 
-async fn start(session: &Arc<Session>, cmd: &Cmd) -> Result<Process, HostError> {
+async fn start(session: &Arc<Session>, cmd: &Cmd, patience: Duration) -> Result<Process, HostError> {
     let failed = |why: String| {
         HostError::new(HostErrorKind::Unreachable, format!("no command could be started: {why}"))
     };
-    let mut child = Arc::clone(session)
-        .arc_raw_command(&cmd.text)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
+    let mut command = Arc::clone(session).arc_raw_command(&cmd.text);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = tokio::time::timeout(patience, command.spawn())
         .await
+        .map_err(|_| failed(format!("no answer within {} s", patience.as_secs())))?
         .map_err(|error| failed(master::chain(&error)))?;
     let (Some(stdin), Some(stdout), Some(stderr)) =
         (child.stdin().take(), child.stdout().take(), child.stderr().take())

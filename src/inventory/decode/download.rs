@@ -6,7 +6,7 @@ use crate::inventory::model::Download;
 use crate::inventory::problem::Wrong;
 use crate::inventory::read::{Reading, Section};
 use crate::inventory::scalar;
-use crate::resource::Arch;
+use crate::resource::{Arch, shown_address};
 
 /// Reads the section.
 pub(super) fn download(reading: Reading<'_>, section: Section<'_>) -> Download {
@@ -37,7 +37,7 @@ fn source(reading: Reading<'_>, text: &str) -> Result<String, Wrong> {
     }
     if rest.contains(['{', '}']) {
         return Err(Wrong::new(
-            format!("`{text}` has an unpaired brace"),
+            format!("`{}` has an unpaired brace", shown_address(text)),
             "`{version}` and `{arch}` are filled in",
         ));
     }
@@ -50,7 +50,7 @@ fn source(reading: Reading<'_>, text: &str) -> Result<String, Wrong> {
             }
             if host.is_empty() || text.contains([' ', '"', '\'', '\\', '`', '$']) {
                 return Err(Wrong::new(
-                    format!("`{text}` is not an address"),
+                    format!("`{}` is not an address", shown_address(text)),
                     "as in `https://mirror.example/FILE`",
                 ));
             }

@@ -131,19 +131,24 @@ fn ssh_keys(reading: Reading<'_>, section: &Section<'_>) -> SshKeys {
     SshKeys {
         user: section.value("user", scalar::user),
         port: section.value("port", scalar::port),
-        identity_file: section.value("identity_file", |text| ssh_path(reading, text)),
+        identity_file: section.value("identity_file", |text| key_path(reading, text)),
         host_keys: section.choice("host_keys", &words, None),
         proxy_jump: section.value("proxy_jump", scalar::jump),
-        config_file: section.value("config_file", |text| ssh_path(reading, text)),
+        config_file: section.value("config_file", |text| Ok(reading.context.resolve(scalar::path(text)?))),
         password: section.secret("password"),
         sudo_password: section.secret("sudo_password"),
     }
 }
 
-/// A path that `ssh` itself opens: it knows `~` and `%d`, but not the inventory's folder.
-fn ssh_path(reading: Reading<'_>, text: &str) -> Result<PathBuf, Wrong> {
+/// The path of a key as `ssh` reads it: it knows `~` and `%d`, but not the inventory's folder, whose name is no such
+/// sign whatever it holds.
+fn key_path(reading: Reading<'_>, text: &str) -> Result<PathBuf, Wrong> {
     let text = scalar::path(text)?;
-    Ok(if text.starts_with(['~', '%']) { Path::new(text).to_owned() } else { reading.context.resolve(text) })
+    if text.starts_with(['~', '%']) {
+        return Ok(Path::new(text).to_owned());
+    }
+    let folder = reading.context.folder.to_string_lossy().replace('%', "%%");
+    Ok(Path::new(&folder).join(text))
 }
 
 fn ssh(defaults: &SshKeys, own: &SshKeys, host: String) -> Ssh {

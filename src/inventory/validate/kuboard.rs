@@ -94,6 +94,10 @@ fn url(inventory: &Inventory, report: &Report) {
 
 /// What Kuboard, browsers and agents cannot use.
 fn url_fault(url: &str) -> Option<(String, String)> {
+    // Before anything that would repeat it.
+    if url.contains('@') {
+        return Some(("it holds a login".to_owned(), "remove what stands before the `@`".to_owned()));
+    }
     let Some((scheme, rest)) = url.split_once("://") else {
         return Some((
             format!("`{url}` is not an address"),
@@ -112,9 +116,6 @@ fn url_fault(url: &str) -> Option<(String, String)> {
             "Kuboard serves the root of a name only".to_owned(),
             "remove what follows the name".to_owned(),
         ));
-    }
-    if rest.contains('@') {
-        return Some(("it holds a login".to_owned(), "remove what stands before the `@`".to_owned()));
     }
     let (host, port) = split_port(rest);
     if port.is_some_and(|port| scalar::port(port).is_err()) {
@@ -211,11 +212,14 @@ mod tests {
             "http://x:0",
             "http://x:y",
             "http://",
+            "http://a:poison@x/",
+            "http:/a:poison@x",
             "http://a b",
             "http://$(id)",
             "http://-x",
         ] {
-            assert!(url_fault(bad).is_some(), "{bad}");
+            let (what, hint) = url_fault(bad).unwrap();
+            assert!(!what.contains("poison") && !hint.contains("poison"), "{what}: {hint}");
         }
     }
 }

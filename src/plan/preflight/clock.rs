@@ -1,6 +1,7 @@
 //! Clocks. etcd counts its leases by its own steady clock, but logs and, above all, the login tokens that replicas
 //! give each other to check carry the time of day.
 
+use crate::causes::clock::{self, HARMFUL};
 use crate::facts::model::Facts;
 use crate::inventory::Inventory;
 use crate::plan::model::{Finding, Severity};
@@ -10,8 +11,6 @@ use super::roles::{Role, roles};
 
 /// Milliseconds that are worth a word; etcd itself complains from one second on.
 const NOTICEABLE: i64 = 500;
-/// Milliseconds from which tokens of one replica are in the other's future for good.
-const HARMFUL: i64 = 5000;
 
 pub(super) fn find(inventory: &Inventory, facts: &Facts, findings: &mut Vec<Finding>) {
     let mut offsets: Vec<(i64, &HostName)> = facts
@@ -33,13 +32,7 @@ pub(super) fn find(inventory: &Inventory, facts: &Facts, findings: &mut Vec<Find
         // On hosts that serve already, mending something else must not wait for a clock.
         let fresh = facts.host(host).is_some_and(|seen| seen.manifest.is_empty());
         let severity = if skew.abs() > HARMFUL && fresh { Severity::Blocked } else { Severity::Warning };
-        let (seconds, rest) = (skew.abs() / 1000, skew.abs() % 1000 / 100);
-        let side = if skew > 0 { "ahead of" } else { "behind" };
-        let message = format!(
-            "Its clock is {seconds}.{rest} s {side} the other hosts'; logins at one replica may be refused by another, \
-             and etcd complains."
-        );
-        let hint = "let it keep time: timedatectl set-ntp true (or install chrony); then timedatectl shows 'synchronized: yes'";
-        findings.push(Finding::on(host, severity, "host.clock", message).hint(hint));
+        let effect = "logins at one replica may be refused by another, and etcd complains";
+        findings.push(Finding::of(Some(host), severity, clock::skewed(skew, effect)));
     }
 }

@@ -9,6 +9,8 @@ use crate::resource::HostName;
 
 use super::roles::Role;
 
+const OTHER_CLUSTER: &str = "host.other-cluster";
+
 pub(super) fn find(
     inventory: &Inventory,
     host: &HostName,
@@ -40,7 +42,7 @@ pub(super) fn find(
     let clash: Vec<&Role> = roles.iter().filter(|role| stands(seen, role.file())).collect();
     if clash.is_empty() {
         let message = format!("This host also serves another cluster: {names}. Their roles do not meet.");
-        findings.push(Finding::on(host, Severity::Note, "host.other-cluster", message));
+        findings.push(Finding::on(host, Severity::Note, OTHER_CLUSTER, message));
         return;
     }
     let titles: Vec<&str> = clash.iter().map(|role| role.title()).collect();
@@ -50,8 +52,35 @@ pub(super) fn find(
         titles.join(", "),
         others[0]
     );
-    let hint = format!("choose another host, or correct `cluster:` if {} is what you mean", others[0]);
-    findings.push(Finding::on(host, Severity::Blocked, "host.other-cluster", message).hint(hint));
+    let hint = format!(
+        "choose another host; or write cluster: {0} if that is what you mean. If {0} is given up for good, on {host}: mv \
+         /var/lib/kuboard-ha/{0} /root/kuboard-ha.{0} ; then run up, which names what else stands in the way",
+        others[0]
+    );
+    findings.push(Finding::on(host, Severity::Blocked, OTHER_CLUSTER, message).hint(hint));
+}
+
+/// Without what a graver finding about the same host explains: the files, ports and data of another cluster are not to
+/// be moved aside one by one, which is what their own hints say.
+pub fn without_the_explained(findings: Vec<Finding>) -> Vec<Finding> {
+    const EXPLAINED: [&str; 6] = [
+        "file.foreign",
+        "port.taken",
+        "unit.foreign",
+        "etcd.foreign-data",
+        "questdb.foreign-data",
+        "kuboard.foreign-agent-key",
+    ];
+    let serves_another =
+        |finding: &Finding| finding.code == OTHER_CLUSTER && finding.severity == Severity::Blocked;
+    let theirs: BTreeSet<Option<HostName>> = findings
+        .iter()
+        .filter(|finding| serves_another(finding))
+        .map(|finding| finding.host.clone())
+        .collect();
+    let explained =
+        |finding: &Finding| theirs.contains(&finding.host) && EXPLAINED.contains(&finding.code.as_str());
+    findings.into_iter().filter(|finding| !explained(finding)).collect()
 }
 
 /// Whether a file stands there that this cluster did not write.

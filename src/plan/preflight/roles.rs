@@ -64,7 +64,10 @@ impl Role {
     /// role is set up.
     pub fn owns(self, seen: &HostFacts, process: Option<&str>) -> bool {
         let name = process.and_then(|process| process.split(' ').next());
-        self.is_installed(seen) && name.is_none_or(|name| name == self.marks().1)
+        // Whose the process of the unit is, and what to do about it, its service says.
+        let unit = self == Self::Etcd
+            && seen.etcd.as_ref().is_some_and(|etcd| matches!(etcd.running, Observed::Known(Some(_))));
+        (unit || self.is_installed(seen)) && name.is_none_or(|name| name == self.marks().1)
     }
 }
 

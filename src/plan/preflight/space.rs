@@ -2,18 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::causes::disk::{self, INODES, size};
 use crate::facts::model::{HostFacts, Mount};
 use crate::inventory::Inventory;
 use crate::plan::model::{Finding, Severity};
 use crate::resource::HostName;
 
 use super::roles::{Role, roles};
-use super::system::size;
 
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
-/// Fewer free inodes than this keep packages and images from being unpacked.
-const INODES: u64 = 5000;
 
 /// A path that a role fills.
 struct Room {
@@ -65,7 +63,15 @@ fn rooms(inventory: &Inventory, host: &HostName) -> Vec<Room> {
     rooms
 }
 
-pub(super) fn find(inventory: &Inventory, host: &HostName, seen: &HostFacts, findings: &mut Vec<Finding>) {
+pub(super) fn find(
+    inventory: &Inventory,
+    host: &HostName,
+    seen: &HostFacts,
+    busy: bool,
+    findings: &mut Vec<Finding>,
+) {
+    // What runs is not helped by a refusal where nothing would be written.
+    let full = if busy { Severity::Blocked } else { Severity::Warning };
     let rooms = rooms(inventory, host);
     let mut points: BTreeMap<&str, Vec<(&Room, &Mount)>> = BTreeMap::new();
     for room in &rooms {
@@ -84,15 +90,9 @@ pub(super) fn find(inventory: &Inventory, host: &HostName, seen: &HostFacts, fin
             .sum();
         let low: u64 = found.iter().map(|(room, _)| room.low).sum();
         if mount.free < floor {
-            let message = format!(
-                "{} free on {point}, which holds {names}; at least {} are needed.",
-                size(mount.free),
-                size(floor)
-            );
-            let hint = format!(
-                "make room there, or mount a larger disk: df -h {point}; du -xh --max-depth=2 {point} | sort -h | tail"
-            );
-            findings.push(Finding::on(host, Severity::Blocked, "disk.full", message).hint(hint));
+            let needed = format!("at least {} are needed", size(floor));
+            let cause = disk::full(point, mount.free, &names, &needed);
+            findings.push(Finding::of(Some(host), full, cause));
         } else if mount.free < low {
             let message = format!(
                 "{} free on {point}, which holds {names}; {} are what they may grow to.",
@@ -103,11 +103,7 @@ pub(super) fn find(inventory: &Inventory, host: &HostName, seen: &HostFacts, fin
             findings.push(Finding::on(host, Severity::Warning, "disk.low", message).hint(hint));
         }
         if let Some(free) = mount.free_inodes.filter(|free| *free < INODES) {
-            let message = format!(
-                "{free} free inodes on {point}, which holds {names}; no more files can be made soon."
-            );
-            let hint = format!("remove many small files there: df -i {point}");
-            findings.push(Finding::on(host, Severity::Blocked, "disk.inodes", message).hint(hint));
+            findings.push(Finding::of(Some(host), full, disk::inodes(point, free, &names)));
         }
     }
     let mut said = BTreeSet::new();
@@ -124,15 +120,10 @@ fn unfit(host: &HostName, room: &Room, mount: &Mount) -> Option<Finding> {
     let Room { role, path, .. } = room;
     let (title, point, kind) = (role.title(), &mount.point, mount.kind.as_str());
     if room.runs && mount.options.contains("noexec") {
-        let message =
-            format!("{path} lies on {point}, which is mounted noexec; {title} runs programs from there.");
-        let hint = format!("mount -o remount,exec {point}, and take noexec out of /etc/fstab");
-        return Some(Finding::on(host, Severity::Blocked, "disk.noexec", message).hint(hint));
+        return Some(Finding::of(Some(host), Severity::Blocked, disk::noexec(path, point, title)));
     }
     if mount.options.contains("ro") {
-        let message = format!("{path} lies on {point}, which is mounted read-only; {title} writes there.");
-        let hint = format!("mount -o remount,rw {point}; if that fails, see dmesg for a broken disk");
-        return Some(Finding::on(host, Severity::Blocked, "disk.read-only", message).hint(hint));
+        return Some(Finding::of(Some(host), Severity::Blocked, disk::read_only(path, point, title)));
     }
     if room.syncs && ["nfs", "nfs4", "cifs", "fuse.sshfs", "9p"].contains(&kind) {
         let message = format!(

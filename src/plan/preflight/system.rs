@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::causes::disk::size;
+use crate::causes::machine;
 use crate::facts::model::{HostFacts, System};
 use crate::inventory::Inventory;
 use crate::inventory::model::Packages;
@@ -33,7 +35,7 @@ pub(super) fn find(
     let add = |severity, code: &str, message: String, hint: String| {
         findings.push(Finding::on(host, severity, code, message).hint(hint));
     };
-    machine(inventory, host, roles, system, add);
+    self::host(inventory, host, roles, system, add);
     tools(system, host, findings);
     address(inventory, host, seen, findings);
     memory(inventory, host, roles, system, findings);
@@ -46,7 +48,7 @@ pub(super) fn find(
     }
 }
 
-fn machine(
+fn host(
     inventory: &Inventory,
     host: &HostName,
     roles: &BTreeSet<Role>,
@@ -70,8 +72,8 @@ fn machine(
     if system.arch.is_none() && needs_release {
         let message =
             format!("Its processor is {}; there are releases for x86_64 and aarch64 alone.", system.machine);
-        let hint = "use a host with one of these: uname -m".to_owned();
-        add(Severity::Blocked, "host.architecture", message, hint);
+        let cause = machine::architecture(message);
+        add(Severity::Blocked, &cause.code, cause.message, cause.hint);
     }
     let name = format!("{} {}", system.os, system.os_version);
     match standing(system) {
@@ -233,10 +235,4 @@ fn packages(
         let hint = "install Docker, HAProxy and Keepalived by hand, and set kuboard.docker and load_balancer.packages to present";
         findings.push(Finding::on(host, Severity::Warning, "host.no-package-manager", message).hint(hint));
     }
-}
-
-/// `1.5 GiB`, `300 MiB`.
-pub(super) fn size(bytes: u64) -> String {
-    let mib = bytes / MIB;
-    if mib < 1024 { format!("{mib} MiB") } else { format!("{}.{} GiB", mib / 1024, mib % 1024 * 10 / 1024) }
 }

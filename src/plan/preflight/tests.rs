@@ -34,6 +34,11 @@ fn good(inventory: &Inventory) -> Facts {
     facts
 }
 
+/// Something is to be done on every host.
+fn everywhere(inventory: &Inventory) -> BTreeSet<HostName> {
+    inventory.hosts.keys().cloned().collect()
+}
+
 fn seen<'f>(facts: &'f mut Facts, host: &str) -> &'f mut HostFacts {
     facts.host_mut(&name(host)).unwrap()
 }
@@ -50,7 +55,7 @@ fn said(inventory: &Inventory, facts: &Facts) -> Vec<String> {
 }
 
 fn grave(inventory: &Inventory, facts: &Facts) -> Vec<Finding> {
-    let all = preflight(inventory, facts);
+    let all = preflight(inventory, facts, &everywhere(inventory));
     all.into_iter().filter(|finding| finding.severity != Severity::Note).collect()
 }
 
@@ -73,8 +78,10 @@ fn recorded(seen: &mut HostFacts, path: &str) {
 #[test]
 fn good_hosts_are_only_told_the_notes() {
     let inventory = sample();
-    let codes: Vec<String> =
-        preflight(&inventory, &good(&inventory)).into_iter().map(|finding| finding.code).collect();
+    let codes: Vec<String> = preflight(&inventory, &good(&inventory), &everywhere(&inventory))
+        .into_iter()
+        .map(|finding| finding.code)
+        .collect();
     assert_eq!(codes, ["etcd.exposed", "kuboard.licence"]);
 }
 
@@ -82,7 +89,7 @@ fn good_hosts_are_only_told_the_notes() {
 fn every_grave_finding_has_a_way_out() {
     let inventory = sample();
     let mut facts = bare(&inventory);
-    facts.hosts.insert(name("etcd3"), HostState::Unreachable { why: "timed out".to_owned() });
+    facts.hosts.insert(name("etcd3"), HostState::unreachable("timed out"));
     let all = grave(&inventory, &facts);
     assert!(all.len() > 20);
     for finding in all {
@@ -134,7 +141,9 @@ fn systems() {
         os.clone_into(&mut system.os);
         version.clone_into(&mut system.os_version);
         system.os_like = like.split_whitespace().map(str::to_owned).collect();
-        let found = preflight(&inventory, &facts).into_iter().find(|finding| finding.code == "host.system");
+        let found = preflight(&inventory, &facts, &everywhere(&inventory))
+            .into_iter()
+            .find(|finding| finding.code == "host.system");
         assert_eq!(found.map(|finding| finding.severity), expected, "{os} {version}");
     }
 }
@@ -353,7 +362,7 @@ fn somebody_elses_services_and_clusters() {
 fn hosts_not_reached_or_without_a_role_are_not_judged() {
     let mut inventory = sample();
     let mut facts = good(&inventory);
-    facts.hosts.insert(name("etcd2"), HostState::Unreachable { why: "connection timed out".to_owned() });
+    facts.hosts.insert(name("etcd2"), HostState::unreachable("connection timed out"));
     inventory.hosts.insert(name("spare"), host("10.99.16.50"));
     facts.hosts.insert(name("spare"), HostState::Reached(Box::default()));
     assert_eq!(said(&inventory, &facts), Vec::<String>::new());

@@ -21,17 +21,19 @@ const DEFAULTS: [(&str, &str); 6] = [
     ("ETCD_SNAPSHOT_COUNT", "10000"),
 ];
 
-/// `ETCD_INITIAL_CLUSTER_STATE`: what a member with an empty data directory does.
+/// What a member with an empty data directory does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClusterState {
+pub enum ClusterState<'a> {
     /// Forms a cluster with the others.
     New,
-    /// Joins, and refuses where the others do not know it.
+    /// Joins the members of this `ETCD_INITIAL_CLUSTER`, if they know it.
+    Joining(&'a str),
+    /// Does not start at all.
     Existing,
 }
 
 /// `/etc/etcd.env` of a member.
-pub fn env(inventory: &Inventory, host: &HostName, state: ClusterState) -> Result<Content, RenderError> {
+pub fn env(inventory: &Inventory, host: &HostName, state: ClusterState<'_>) -> Result<Content, RenderError> {
     let etcd = &inventory.etcd;
     let settings: Vec<String> =
         tunable(inventory).iter().map(|(name, value)| format!("{name}={}", quoted(value))).collect();
@@ -41,18 +43,21 @@ pub fn env(inventory: &Inventory, host: &HostName, state: ClusterState) -> Resul
         client_url => client_url(inventory, host),
         peer_url => peer_url(inventory, host),
         loopback_url => loopback_url(inventory),
-        state => match state { ClusterState::New => "new", ClusterState::Existing => "existing" },
+        state => if state == ClusterState::New { "new" } else { "existing" },
         election_timeout => millis(etcd.election_timeout),
         heartbeat_interval => millis(etcd.heartbeat_interval),
         name => host.as_str(),
-        initial_cluster => initial_cluster(inventory),
+        initial_cluster => match state {
+            ClusterState::Joining(members) => members.to_owned(),
+            _ => initial_cluster(inventory),
+        },
         settings => settings,
     };
     render(template!("etcd/etcd.env"), &values)
 }
 
 /// `/etc/systemd/system/etcd.service`; once the cluster is formed it asserts that there is data.
-pub fn unit(inventory: &Inventory, state: ClusterState) -> Result<Content, RenderError> {
+pub fn unit(inventory: &Inventory, state: ClusterState<'_>) -> Result<Content, RenderError> {
     let values = context! {
         cluster => &inventory.cluster,
         data_dir => inventory.etcd.data_dir.replace('%', "%%"),

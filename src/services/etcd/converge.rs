@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::config::{self, ClusterState};
 use super::release::directory;
+use super::repair::is_lost;
 use super::sight::Sight;
 use super::verdict::{Judgement, MemberState, Verdict};
 use super::{BOOTSTRAP, CURRENT, ENV_FILE, HOME, PROGRAMS, UNIT, UNIT_FILE, USER};
@@ -40,17 +41,34 @@ pub(super) fn draft(draft: &mut Draft<'_>, judgement: &Judgement) {
         .filter(|host| judgement.members.get(*host).is_some_and(is_workable))
         .cloned()
         .collect();
-    let mut walk = Walk { draft, judgement, hosts, ready: BTreeMap::new(), artifacts: BTreeMap::new() };
+    let members = judgement.hosts(is_member);
+    let mut walk = Walk {
+        draft,
+        judgement,
+        hosts,
+        members,
+        ready: BTreeMap::new(),
+        artifacts: BTreeMap::new(),
+        snapshot: None,
+    };
     if !walk.releases() {
         return;
     }
     walk.prepare();
     let started = walk.start();
     let formed = walk.form(&started);
-    walk.keep(&formed);
+    let settled = walk.settle(&formed);
+    let repaired = walk.repair(&settled);
+    walk.roll(&repaired);
 }
 
+/// Whether its host is worked on at all.
 fn is_workable(state: &MemberState) -> bool {
+    is_member(state) || is_lost(state) || matches!(state, MemberState::New | MemberState::JoinInterrupted)
+}
+
+/// Whether it is a member, or becomes one by being started.
+fn is_member(state: &MemberState) -> bool {
     matches!(
         state,
         MemberState::Healthy | MemberState::Stopped | MemberState::Unhealthy { .. } | MemberState::Pending
@@ -63,10 +81,14 @@ pub(super) struct Walk<'d, 'a> {
     pub judgement: &'d Judgement,
     /// The hosts to work on.
     pub hosts: Vec<HostName>,
+    /// Those of them that are members; who is repaired comes to them.
+    pub members: Vec<HostName>,
     /// What must be done on a host before its member is configured: programs and token.
     pub ready: BTreeMap<HostName, Vec<JobId>>,
     /// Each host's release.
     pub artifacts: BTreeMap<HostName, Artifact>,
+    /// The job that keeps a snapshot, where there is one.
+    pub snapshot: Option<JobId>,
 }
 
 impl Walk<'_, '_> {
@@ -101,11 +123,13 @@ impl Walk<'_, '_> {
 
     /// Configures and starts who is not up, or not up as wanted and of no use as it is. Gives the jobs that start.
     fn start(&mut self) -> BTreeMap<HostName, JobId> {
-        let down: Vec<HostName> = self.hosts.iter().filter(|host| self.needs_start(host)).cloned().collect();
+        let down: Vec<HostName> =
+            self.members.iter().filter(|host| self.needs_start(host)).cloned().collect();
         // Who holds data must speak before an empty member may start beside it.
         let (blank, holding): (Vec<HostName>, Vec<HostName>) =
             down.into_iter().partition(|host| self.is_blank(host));
-        let holders: Vec<HostName> = self.hosts.iter().filter(|host| !self.is_blank(host)).cloned().collect();
+        let holders: Vec<HostName> =
+            self.members.iter().filter(|host| !self.is_blank(host)).cloned().collect();
         let configured: Vec<JobId> = blank.iter().chain(&holding).map(|host| self.configure(host)).collect();
         let mut started = BTreeMap::new();
         for host in holding {
@@ -131,7 +155,7 @@ impl Walk<'_, '_> {
     }
 
     /// How a member comes up: what runs in the wrong way is restarted.
-    fn coming_up(&self, host: &HostName) -> UnitChange {
+    pub(super) fn coming_up(&self, host: &HostName) -> UnitChange {
         let etcd = self.draft.facts.host(host).and_then(|seen| seen.etcd.as_ref());
         match etcd.and_then(|etcd| etcd.running.known()) {
             Some(Some(_)) => UnitChange::RestartNoBlock,
@@ -144,7 +168,7 @@ impl Walk<'_, '_> {
     }
 
     /// What a member that starts now shall find on disk.
-    fn starting_state(&self) -> ClusterState {
+    fn starting_state(&self) -> ClusterState<'static> {
         match self.judgement.verdict {
             Verdict::Fresh | Verdict::InterruptedBootstrap => ClusterState::New,
             _ => ClusterState::Existing,
@@ -235,9 +259,9 @@ impl Walk<'_, '_> {
     /// Awaits that every member is healthy. Gives each host's job; it is empty where nothing is to be awaited.
     fn form(&mut self, started: &BTreeMap<HostName, JobId>) -> Vec<JobId> {
         let mut formed = Vec::new();
-        for host in &self.hosts {
+        for host in &self.members {
             let healthy = self.judgement.members.get(host) == Some(&MemberState::Healthy);
-            let probe = formed_probe(self.draft, host, &self.hosts);
+            let probe = formed_probe(self.draft, host, &self.members);
             let mut job = self.draft.job("etcd.form", "etcd", host);
             job.after(started.values());
             if !healthy || started.contains_key(host) {
@@ -264,7 +288,12 @@ pub(super) fn links(job: &mut JobDraft<'_, '_>, artifact: &Artifact) {
     }
 }
 
-pub(super) fn files(job: &mut JobDraft<'_, '_>, inventory: &Inventory, host: &HostName, state: ClusterState) {
+pub(super) fn files(
+    job: &mut JobDraft<'_, '_>,
+    inventory: &Inventory,
+    host: &HostName,
+    state: ClusterState<'_>,
+) {
     match (config::env(inventory, host, state), config::unit(inventory, state)) {
         (Ok(env), Ok(unit)) => {
             let owner = format!("root:{USER}");

@@ -2,10 +2,11 @@
 
 use super::converge::FORMED;
 use super::keep::RECORD_CLUSTER;
+use super::membership::{ADDED, HEALTHY, PROMOTED, REMOVE};
 use super::release::version_of;
 use super::{CLUSTER_ID, CURRENT, ENV_FILE, UNIT, config, peer_url};
-use crate::facts::model::{Facts, HostFacts, Observed};
-use crate::facts::service::{EtcdStatus, Member, PeerView, RunningEtcd};
+use crate::facts::model::{Facts, HostFacts, HostState, Observed};
+use crate::facts::service::{EtcdFacts, EtcdStatus, Member, PeerView, RunningEtcd};
 use crate::inventory::Inventory;
 use crate::plan::model::{Action, Step, UnitChange};
 use crate::resource::HostName;
@@ -27,10 +28,31 @@ pub fn effects(step: &Step, host: &HostName, inventory: &Inventory, facts: &mut 
         Action::SetAside { path } if *path == inventory.etcd.data_dir => {
             if let Some(etcd) = facts.host_mut(host).and_then(|seen| seen.etcd.as_mut()) {
                 etcd.wal = false;
+                etcd.data = None;
                 etcd.entries.clear();
             }
         }
-        Action::Await(probe) if probe.name == FORMED => form(host, inventory, facts),
+        Action::Await(probe) if probe.name == FORMED || probe.name == HEALTHY => {
+            form(host, inventory, facts);
+        }
+        Action::Await(probe) if probe.name == ADDED => change_list(facts, |list| {
+            list.push(Member {
+                id: format!("member-{host}"),
+                peer_urls: vec![peer_url(inventory, host)],
+                learner: true,
+                ..Member::default()
+            });
+        }),
+        Action::Await(probe) if probe.name == PROMOTED => change_list(facts, |list| {
+            let url = peer_url(inventory, host);
+            for member in list.iter_mut().filter(|member| member.peer_urls.contains(&url)) {
+                member.name = host.to_string();
+                member.learner = false;
+            }
+        }),
+        Action::Call(call) if call.name == REMOVE => change_list(facts, |list| {
+            list.retain(|member| member.peer_urls.first() != call.args.get("url"));
+        }),
         Action::Call(call) if call.name == RECORD_CLUSTER => {
             let id = cluster_id(inventory, facts);
             if let Some(seen) = facts.host_mut(host) {
@@ -39,6 +61,23 @@ pub fn effects(step: &Step, host: &HostName, inventory: &Inventory, facts: &mut 
         }
         _ => {}
     }
+}
+
+/// Everybody who gives a list gives the new one.
+fn change_list(facts: &mut Facts, change: impl Fn(&mut Vec<Member>)) {
+    for state in facts.hosts.values_mut() {
+        let HostState::Reached(seen) = state else { continue };
+        let Some(EtcdFacts { members: Observed::Known(list), peers, .. }) = &mut seen.etcd else { continue };
+        change(list);
+        if let Observed::Known(Some(view)) = peers {
+            view.members = list.len();
+            view.published = published(list);
+        }
+    }
+}
+
+fn published(list: &[Member]) -> Vec<String> {
+    list.iter().map(|member| member.name.clone()).filter(|name| !name.is_empty()).collect()
 }
 
 fn change_process(change: UnitChange, data_dir: &str, seen: &mut HostFacts) {
@@ -78,24 +117,10 @@ fn process_on_disk(seen: &HostFacts) -> RunningEtcd {
     RunningEtcd { executable: format!("{directory}/etcd"), environment: config::parsed(text) }
 }
 
-/// The member takes part: it is healthy, and knows every member of the inventory.
+/// The member takes part: it is healthy, and knows every member.
 fn form(host: &HostName, inventory: &Inventory, facts: &mut Facts) {
     let id = cluster_id(inventory, facts);
-    let known = member_list(inventory, facts);
-    let members: Vec<Member> = inventory
-        .etcd
-        .hosts
-        .iter()
-        .map(|name| {
-            let url = peer_url(inventory, name);
-            known.iter().find(|member| member.peer_urls.contains(&url)).cloned().unwrap_or_else(|| Member {
-                id: format!("member-{name}"),
-                name: name.to_string(),
-                peer_urls: vec![url],
-                learner: false,
-            })
-        })
-        .collect();
+    let members = member_list(inventory, facts);
     let own = peer_url(inventory, host);
     let own = members.iter().find(|member| member.peer_urls.contains(&own)).map(|member| member.id.clone());
     let leader = leader(inventory, facts).or_else(|| members.first().map(|member| member.id.clone()));
@@ -115,7 +140,7 @@ fn form(host: &HostName, inventory: &Inventory, facts: &mut Facts) {
     }));
     etcd.peers = Observed::Known(Some(PeerView {
         cluster_id: id,
-        published: members.iter().map(|member| member.name.clone()).collect(),
+        published: published(&members),
         members: members.len(),
     }));
     etcd.members = Observed::Known(members);
@@ -130,12 +155,27 @@ fn cluster_id(inventory: &Inventory, facts: &Facts) -> String {
         let peers = |host: &HostFacts| Some(host.etcd.as_ref()?.peers.known()?.as_ref()?.cluster_id.clone());
         seen().find_map(peers).filter(|id| !id.is_empty())
     };
-    recorded.cloned().or_else(live).unwrap_or_else(|| PREDICTED.to_owned())
+    let data = || seen().find_map(|host| Some(host.etcd.as_ref()?.data.as_ref()?.cluster_id.clone()));
+    recorded.cloned().or_else(live).or_else(data).unwrap_or_else(|| PREDICTED.to_owned())
 }
 
+/// The members as somebody lists them; where nobody does, those of the inventory.
 fn member_list(inventory: &Inventory, facts: &Facts) -> Vec<Member> {
     let list = |host: &HostName| facts.host(host)?.etcd.as_ref()?.members.known().cloned();
-    inventory.etcd.hosts.iter().find_map(list).unwrap_or_default()
+    // Who has data is who the data says.
+    let id = |host: &HostName| Some(facts.host(host)?.etcd.as_ref()?.data.as_ref()?.member_id.clone());
+    let formed = |host: &HostName| Member {
+        id: id(host).unwrap_or_else(|| format!("member-{host}")),
+        name: host.to_string(),
+        peer_urls: vec![peer_url(inventory, host)],
+        learner: false,
+    };
+    let hosts = &inventory.etcd.hosts;
+    hosts
+        .iter()
+        .filter_map(list)
+        .find(|list| !list.is_empty())
+        .unwrap_or_else(|| hosts.iter().map(formed).collect())
 }
 
 fn leader(inventory: &Inventory, facts: &Facts) -> Option<String> {

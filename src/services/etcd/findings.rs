@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::causes;
 use super::client_url;
 use super::config;
 use super::sight::Sight;
@@ -33,14 +34,17 @@ pub(super) fn report(draft: &mut Draft<'_>, judgement: &Judgement) {
         all.extend(tells.then(|| scene.member(host, state)).flatten());
     }
     if judgement.verdict.has_plan() {
-        all.extend(scene.extras());
         all.extend(scene.alarms());
     }
     all.extend(scene.other_bootstrap());
+    all.extend(scene.set_aside());
     for finding in all {
         draft.find(finding);
     }
 }
+
+/// Where systemd looks for additions to the unit.
+const DROP_IN: &str = "/run/systemd/system/etcd.service.d";
 
 /// What a finding is told from.
 pub(super) struct Scene<'a> {
@@ -87,9 +91,21 @@ impl Scene<'_> {
             "The etcd cluster has lost its majority: data is left on {with}, and there is none on {without}. Starting \
              the empty ones would form a cluster without what Kuboard stored."
         );
+        let survivor = self
+            .sights
+            .iter()
+            .filter(|sight| sight.has_wal())
+            .max_by_key(|sight| sight.status().map(|status| status.raft_index));
+        let survivor = survivor.map(|sight| sight.host.as_str()).unwrap_or_default();
+        // The drop-in lies under /run: a boot forgets it. etcd keeps the cluster's id, and all that this member knows
+        // to be committed.
         let hint = format!(
-            "look for the missing disks on {without}: findmnt {dir}; mount -a. Keep what is left, on {with}: \
-             systemctl stop etcd && cp -a {dir} /root/etcd-last-copy. With the disks back: kuboard-ha up"
+            "look for the missing disks on {without}: findmnt {dir}; lsblk -f; mount -a; then run up again. If they are \
+             lost for good, what the last copy has is all there is. Let it go on by itself, on {survivor}: systemctl \
+             stop etcd; cp -a {dir} /root/etcd-last-copy && mkdir -p {DROP_IN} && printf \
+             '[Service]\\nEnvironment=ETCD_FORCE_NEW_CLUSTER=true\\n' >{DROP_IN}/last-copy.conf && systemctl \
+             daemon-reload && systemctl start etcd && rm -r {DROP_IN} && systemctl daemon-reload && systemctl restart \
+             etcd; then run up again: it takes the others in as new members"
         );
         Finding::cluster(Severity::Blocked, "etcd.lost-quorum", message).hint(hint)
     }
@@ -172,27 +188,21 @@ impl Scene<'_> {
         Finding::cluster(severity, "etcd.unreachable", message).hint(hint)
     }
 
-    fn extras(&self) -> Vec<Finding> {
-        self.judgement
-            .extras
-            .iter()
-            .map(|member| {
-                let name = if member.name.is_empty() { "(never started)" } else { &member.name };
-                let message = format!(
-                    "The etcd cluster lists a member that the inventory does not name: {name}, {}, id {}. While it is \
-                     listed, a majority counts it.",
-                    member.peer_urls.join(" "),
-                    member.id
-                );
-                let hint = format!(
-                    "name its host in etcd.hosts; or, if it is gone for good and the others are healthy, remove it: \
-                     etcdctl --endpoints={} member remove {}",
-                    self.endpoint(),
-                    member.id
-                );
-                Finding::cluster(Severity::Blocked, "etcd.member-extra", message).hint(hint)
-            })
-            .collect()
+    fn set_aside(&self) -> Vec<Finding> {
+        let dir = &self.inventory.etcd.data_dir;
+        let aside = |sight: &Sight<'_>| {
+            let names = &sight.etcd?.aside;
+            let paths: Vec<String> = names.iter().map(|name| format!("{dir}/{name}")).collect();
+            let message = format!(
+                "{} keeps what its member had before it was replaced, in {}.",
+                sight.host,
+                paths.join(" and ")
+            );
+            let hint = format!("when nobody needs it any more: rm -r {}", paths.join(" "));
+            let finding = Finding::on(sight.host, Severity::Note, "etcd.set-aside", message).hint(hint);
+            (!names.is_empty()).then_some(finding)
+        };
+        self.sights.iter().filter_map(aside).collect()
     }
 
     fn alarms(&self) -> Vec<Finding> {
@@ -206,27 +216,8 @@ impl Scene<'_> {
         kinds.dedup();
         let end = self.endpoint();
         let finding = |kind: &str| {
-            let (message, hint) = if kind == "NOSPACE" {
-                (
-                    "etcd's database is full (alarm NOSPACE): it refuses every write, Kuboard's sessions included."
-                        .to_owned(),
-                    format!(
-                        "make room: rev=$(etcdctl --endpoints={end} endpoint status -w json | grep -o \
-                         '\"revision\":[0-9]*' | cut -d: -f2); etcdctl --endpoints={end} compact $rev; etcdctl \
-                         --endpoints={end} defrag --cluster; etcdctl --endpoints={end} alarm disarm. Then, \
-                         where it needs more for good: ETCD_QUOTA_BACKEND_BYTES in etcd.settings"
-                    ),
-                )
-            } else {
-                (
-                    format!("etcd raised the alarm {kind}: the members' data differ, and it serves no more."),
-                    format!(
-                        "see which member differs: etcdctl --endpoints={end} alarm list; etcdctl --endpoints={end} \
-                         endpoint hashkv --cluster -w table"
-                    ),
-                )
-            };
-            Finding::cluster(Severity::Blocked, "etcd.alarm", message).hint(hint)
+            let cause = if kind == "NOSPACE" { causes::no_space(&end) } else { causes::corrupt(kind, &end) };
+            Finding::of(None, Severity::Blocked, cause)
         };
         kinds.into_iter().map(finding).collect()
     }
@@ -270,13 +261,6 @@ impl Scene<'_> {
     fn endpoint(&self) -> String {
         let best = self.sights.iter().max_by_key(|sight| (sight.is_healthy(), sight.status().is_some()));
         best.map(|sight| client_url(self.inventory, sight.host)).unwrap_or_default()
-    }
-
-    /// The same, but not this one.
-    pub(super) fn survivor(&self, host: &HostName) -> String {
-        let others = self.sights.iter().filter(|sight| sight.host != host);
-        let best = others.max_by_key(|sight| (sight.is_healthy(), sight.status().is_some()));
-        best.map_or_else(|| self.endpoint(), |sight| client_url(self.inventory, sight.host))
     }
 }
 

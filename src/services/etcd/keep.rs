@@ -8,6 +8,7 @@ use super::config::{self, ClusterState};
 use super::converge::{FORMING, MOMENT, STAMP, Walk, addresses, files, formed_probe, links};
 use super::release::{directory, version_of};
 use super::sight::Sight;
+use super::verdict::judge;
 use super::{CLUSTER_ID, DISK, UNIT};
 use crate::facts::service::RunningEtcd;
 use crate::inventory::Inventory;
@@ -22,31 +23,38 @@ pub(super) const RECORD_CLUSTER: &str = "etcd.record-cluster";
 const RESTART: Duration = Duration::from_secs(120);
 
 impl Walk<'_, '_> {
-    /// Settles who runs as wanted, rolls who does not.
-    pub(super) fn keep(&mut self, formed: &[JobId]) {
+    /// Settles who runs as wanted: what is recorded and written down of a cluster comes before any change of it.
+    pub(super) fn settle(&mut self, formed: &[JobId]) -> Vec<JobId> {
         let mut settled = Vec::new();
-        let mut rolling = Vec::new();
-        for host in self.hosts.clone() {
-            match self.running_difference(&host) {
-                None => settled.push(self.settle(&host, formed)),
-                Some(why) => rolling.push((host, why)),
+        for host in self.members.clone() {
+            if self.running_difference(&host).is_none() {
+                settled.push(self.settle_one(&host, formed));
             }
         }
+        for job in &settled {
+            self.draft.reach(Milestone::StoreReady, job.clone());
+        }
+        if settled.is_empty() { formed.to_vec() } else { settled }
+    }
+
+    /// Rolls who does not run as wanted, once everybody is there.
+    pub(super) fn roll(&mut self, repaired: &[JobId]) {
+        let differing = |host: &HostName| Some((host.clone(), self.running_difference(host)?));
+        let mut rolling: Vec<(HostName, String)> = self.members.iter().filter_map(differing).collect();
         // A graceful stop hands leadership over; with the leader last it is handed over once.
         rolling.sort_by_key(|(host, _)| Some(host) == self.judgement.leader.as_ref());
-        let mut done: Vec<JobId> = settled;
-        let mut last: Vec<JobId> = formed.to_vec();
+        let mut last: Vec<JobId> = repaired.to_vec();
+        let voters = judge(self.draft.inventory, &self.draft.facts).voters;
         for (host, why) in &rolling {
-            if !self.keeps_quorum(host) {
+            if self.keeps_quorum(host, voters) {
+                last = vec![self.roll_one(host, why, &last)];
+                self.draft.reach(Milestone::StoreReady, last[0].clone());
+            } else {
                 self.no_margin(host, why);
-                continue;
             }
-            let job = self.roll(host, why, &last);
-            last = vec![job.clone()];
-            done.push(job);
         }
-        for job in done {
-            self.draft.reach(Milestone::StoreReady, job);
+        for job in repaired {
+            self.draft.reach(Milestone::StoreReady, job.clone());
         }
     }
 
@@ -59,7 +67,7 @@ impl Walk<'_, '_> {
         (!changes.is_empty()).then(|| changes.join(", "))
     }
 
-    fn settle(&mut self, host: &HostName, formed: &[JobId]) -> JobId {
+    fn settle_one(&mut self, host: &HostName, formed: &[JobId]) -> JobId {
         let ready = self.ready.get(host).cloned().unwrap_or_default();
         let guard = healthy_guard(self.draft, std::slice::from_ref(host));
         let artifact = self.artifacts.get(host).cloned();
@@ -77,10 +85,10 @@ impl Walk<'_, '_> {
         job.done()
     }
 
-    fn roll(&mut self, host: &HostName, why: &str, after: &[JobId]) -> JobId {
+    fn roll_one(&mut self, host: &HostName, why: &str, after: &[JobId]) -> JobId {
         let others: Vec<HostName> = self.healthy().into_iter().filter(|other| other != host).collect();
         let guard = healthy_guard(self.draft, &others);
-        let probe = formed_probe(self.draft, host, &self.hosts);
+        let probe = formed_probe(self.draft, host, &self.members);
         let ready = self.ready.get(host).cloned().unwrap_or_default();
         let artifact = self.artifacts.get(host).cloned();
         let records = self.records(host);
@@ -101,7 +109,7 @@ impl Walk<'_, '_> {
         job.done()
     }
 
-    fn records(&self, host: &HostName) -> Records {
+    pub(super) fn records(&self, host: &HostName) -> Records {
         let inventory = self.draft.inventory;
         let sights = Sight::all(inventory, self.draft.seen);
         let sight = sights.iter().find(|sight| sight.host == host);
@@ -123,9 +131,9 @@ impl Walk<'_, '_> {
     }
 
     /// Whether a quorum is left while this member restarts. A single member has none to keep.
-    fn keeps_quorum(&self, host: &HostName) -> bool {
+    fn keeps_quorum(&self, host: &HostName, voters: usize) -> bool {
         let others = self.healthy().into_iter().filter(|other| other != host).count();
-        self.judgement.voters <= 1 || others > self.judgement.voters / 2
+        voters <= 1 || others > voters / 2
     }
 
     fn no_margin(&mut self, host: &HostName, why: &str) {
@@ -139,13 +147,18 @@ impl Walk<'_, '_> {
 }
 
 /// What the manifest shall say once a member is settled.
-struct Records {
+pub(super) struct Records {
     cluster: Procedure,
     disk: Option<String>,
 }
 
 /// Files of a formed cluster, taken in by the next start; and what the manifest says of it.
-fn settle_steps(job: &mut JobDraft<'_, '_>, inventory: &Inventory, host: &HostName, records: &Records) {
+pub(super) fn settle_steps(
+    job: &mut JobDraft<'_, '_>,
+    inventory: &Inventory,
+    host: &HostName,
+    records: &Records,
+) {
     files(job, inventory, host, ClusterState::Existing);
     job.reloaded_units(UNIT);
     job.enabled(UNIT);
@@ -158,7 +171,7 @@ fn settle_steps(job: &mut JobDraft<'_, '_>, inventory: &Inventory, host: &HostNa
     }
 }
 
-fn healthy_guard(draft: &Draft<'_>, hosts: &[HostName]) -> Procedure {
+pub(super) fn healthy_guard(draft: &Draft<'_>, hosts: &[HostName]) -> Procedure {
     let args =
         [("hosts", addresses(draft, hosts.iter())), ("port", draft.inventory.etcd.client_port.to_string())];
     Procedure::new("etcd.healthy", include_str!("sh/guard_healthy.sh"), args)

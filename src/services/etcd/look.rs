@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{CURRENT, ENV_FILE, HOME, PROGRAMS, UNIT, UNIT_FILE, USER};
+use super::{CURRENT, ENV_FILE, HOME, PROGRAMS, UNIT, UNIT_FILE, USER, peer_url};
 use crate::catalog;
 use crate::facts::look::{FileLook, Looks, Probe};
 use crate::inventory::Inventory;
@@ -10,7 +10,9 @@ use crate::plan::model::Procedure;
 use crate::resource::{Arch, HostName};
 
 const LOCAL: &str = include_str!("sh/probe_local.sh");
+const DATA: &str = include_str!("sh/probe_data.sh");
 const GET: &str = include_str!("sh/probe_get.sh");
+const OTHERS: &str = concat!(include_str!("sh/members.sh"), include_str!("sh/probe_others.sh"));
 const POST: &str = include_str!("sh/probe_post.sh");
 
 /// Without a quorum `/health` blocks for 5 s and two election timeouts: 15 s with the manual's settings. A member
@@ -34,8 +36,8 @@ pub fn look(inventory: &Inventory, host: &HostName, looks: &mut Looks) {
             looks.installs.insert(super::release::directory(&artifact));
         }
     }
-    let masked = vec!["ETCD_INITIAL_CLUSTER_TOKEN".to_owned()];
-    looks.files.insert(ENV_FILE.to_owned(), FileLook { masked });
+    let token = "ETCD_INITIAL_CLUSTER_TOKEN".to_owned();
+    looks.files.insert(ENV_FILE.to_owned(), FileLook::Masked(vec![token]));
     looks.files.insert(UNIT_FILE.to_owned(), FileLook::default());
     looks.units.insert(UNIT.to_owned(), vec![ENV_FILE.to_owned(), UNIT_FILE.to_owned()]);
 
@@ -54,9 +56,21 @@ pub fn look(inventory: &Inventory, host: &HostName, looks: &mut Looks) {
             procedure: Procedure::new("etcd.local", LOCAL, [("data_dir", etcd.data_dir.clone())]),
             limit: HEALTH_LIMIT,
         },
+        Probe {
+            procedure: Procedure::new("etcd.data", DATA, [("data_dir", etcd.data_dir.clone())]),
+            limit: ANSWER_LIMIT,
+        },
         ask("etcd.peers", GET, &own, etcd.peer_port, "/members", ANSWER_LIMIT),
         ask("etcd.status", POST, &loopback, etcd.client_port, "/v3/maintenance/status", ANSWER_LIMIT),
         ask("etcd.members", POST, &loopback, etcd.client_port, "/v3/cluster/member/list", ANSWER_LIMIT),
+        Probe {
+            procedure: Procedure::new(
+                "etcd.others",
+                OTHERS,
+                [("port", etcd.client_port.to_string()), ("own", peer_url(inventory, host))],
+            ),
+            limit: ANSWER_LIMIT,
+        },
         ask("etcd.health", GET, &loopback, etcd.client_port, "/health", HEALTH_LIMIT),
     ]);
 }

@@ -2,7 +2,6 @@
 
 use super::client_url;
 use super::findings::Scene;
-use super::sight::Sight;
 use super::verdict::MemberState;
 use crate::plan::model::{Finding, Severity};
 use crate::resource::HostName;
@@ -10,62 +9,14 @@ use crate::resource::HostName;
 impl Scene<'_> {
     pub(super) fn member(&self, host: &HostName, state: &MemberState) -> Option<Finding> {
         let dir = &self.inventory.etcd.data_dir;
-        let id = self.judgement.cluster_id.as_deref().unwrap_or("(unknown)");
-        let status = format!("etcdctl --endpoints={} member list -w table", self.survivor(host));
         let blocked = |code, message: String, hint: String| {
             Some(Finding::on(host, Severity::Blocked, code, message).hint(hint))
         };
         match state {
-            MemberState::Wiped => blocked(
-                "etcd.member-wiped",
-                format!(
-                    "{host} is a member of the etcd cluster {id}, and {dir} holds no data. Started like this it would \
-                     vote without remembering what it promised, and acknowledged writes could be lost."
-                ),
-                format!(
-                    "look for its disk: findmnt {dir}; lsblk -f; mount -a; then run up again. If it is lost: {status}, \
-                     etcdctl member remove ID, and etcdctl member add"
-                ),
-            ),
-            MemberState::Amnesiac => blocked(
-                "etcd.member-wiped",
-                format!(
-                    "{host} was started on an empty disk although the etcd cluster {id} counts on its data: it panics \
-                     on each start (tocommit is out of range)."
-                ),
-                format!(
-                    "stop it: systemctl disable --now etcd; keep its data: mv {dir}/member /root/etcd-amnesiac; then \
-                     {status}, etcdctl member remove ID, and etcdctl member add"
-                ),
-            ),
-            MemberState::New => blocked(
-                "etcd.member-new",
-                format!(
-                    "{host} is in the inventory and not in the etcd cluster {id}. A member cannot simply be started: it \
-                     must be added to the cluster first, or it would form one of its own."
-                ),
-                format!("see who is a member: {status}; or take {host} out of etcd.hosts"),
-            ),
-            MemberState::JoinInterrupted => blocked(
-                "etcd.join-interrupted",
-                format!(
-                    "{host} was added to the etcd cluster {id} and does not vote yet: it was never started, or it is a \
-                     learner that was never promoted."
-                ),
-                format!("see its entry: {status}; take it out again: etcdctl member remove ID"),
-            ),
-            MemberState::Removed => blocked(
-                "etcd.member-removed",
-                format!(
-                    "{dir} on {host} holds the data of a member that the etcd cluster {id} does not list any more. It \
-                     exits as soon as it is started."
-                ),
-                format!(
-                    "see who is a member: {status}; keep the data: systemctl disable --now etcd && mv {dir}/member \
-                     /root/etcd-removed; or take {host} out of etcd.hosts"
-                ),
-            ),
-            MemberState::Foreign => self.foreign(host),
+            MemberState::Foreign => {
+                let sight = self.sight(host)?;
+                super::handmade::finding(self, sight).or_else(|| self.foreign(host))
+            }
             MemberState::DiskMissing => blocked(
                 "etcd.data-missing",
                 format!(
@@ -73,19 +24,6 @@ impl Scene<'_> {
                     self.sight(host).and_then(|sight| sight.entry(super::DISK)).unwrap_or_default()
                 ),
                 format!("mount it: findmnt {dir}; mount -a; then run up again"),
-            ),
-            MemberState::DiskChanged => blocked(
-                "etcd.disk-changed",
-                format!(
-                    "The data of the member on {host} lies on another disk than before ({} -> {}), and it does not \
-                     serve. If it is an older copy, acknowledged writes would be forgotten.",
-                    self.sight(host).and_then(|sight| sight.entry(super::DISK)).unwrap_or_default(),
-                    self.sight(host).and_then(Sight::disk_id).unwrap_or_default()
-                ),
-                format!(
-                    "mount the old disk at {dir}; or, where you moved the data yourself while etcd was stopped, start it: \
-                     systemctl start etcd; then run up again"
-                ),
             ),
             MemberState::Unseen => Some(
                 Finding::on(
@@ -100,6 +38,12 @@ impl Scene<'_> {
             | MemberState::Healthy
             | MemberState::Stopped
             | MemberState::Pending
+            | MemberState::Wiped
+            | MemberState::Amnesiac
+            | MemberState::Removed
+            | MemberState::DiskChanged
+            | MemberState::New
+            | MemberState::JoinInterrupted
             | MemberState::Unhealthy { .. } => None,
         }
     }
@@ -110,7 +54,8 @@ impl Scene<'_> {
         let dir = &self.inventory.etcd.data_dir;
         let mut seen = Vec::new();
         if etcd.wal {
-            seen.push(format!("a write-ahead log in {dir}/member/wal"));
+            let of = sight.data_cluster().map(|id| format!(" of cluster {id}")).unwrap_or_default();
+            seen.push(format!("a write-ahead log{of} in {dir}/member/wal"));
         } else if !etcd.entries.is_empty() {
             seen.push(format!("{} in {dir}", etcd.entries.join(", ")));
         }

@@ -1,20 +1,25 @@
 //! etcd, the store: formed once from proven empty machines, kept as the inventory says ever after, and never
 //! re-initialised.
 
+mod causes;
 mod config;
 mod converge;
 mod effects;
 mod findings;
 mod fixed;
+mod handmade;
 mod keep;
 mod look;
 mod member_findings;
+mod membership;
 mod read;
 mod release;
+mod repair;
 mod sight;
 #[cfg(test)]
 mod testing;
 mod verdict;
+mod wal;
 
 use std::net::IpAddr;
 
@@ -22,6 +27,7 @@ use crate::inventory::Inventory;
 use crate::plan::draft::Draft;
 use crate::resource::HostName;
 
+pub use causes::{cause, scene};
 pub use config::{ClusterState, env, unit};
 pub use effects::effects;
 pub use look::look;

@@ -1,8 +1,11 @@
 //! What the probes printed, as facts. Pure.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::look::HEALTH_LIMIT;
+use super::wal;
 use crate::facts::model::{HostFacts, Observed};
 use crate::facts::service::{EtcdStatus, Member, PeerView, RunningEtcd};
 
@@ -10,6 +13,7 @@ use crate::facts::service::{EtcdStatus, Member, PeerView, RunningEtcd};
 pub fn read(name: &str, output: &str, facts: &mut HostFacts) {
     match name {
         "etcd.local" => local(output, facts),
+        "etcd.data" => facts.etcd.get_or_insert_default().data = wal::ids(output),
         "etcd.peers" => facts.etcd.get_or_insert_default().peers = peers(&answer(output)),
         "etcd.status" => {
             let etcd = facts.etcd.get_or_insert_default();
@@ -18,6 +22,7 @@ pub fn read(name: &str, output: &str, facts: &mut HostFacts) {
             etcd.alarms = etcd.status.known().and_then(Option::as_ref).map(alarms).unwrap_or_default();
         }
         "etcd.members" => facts.etcd.get_or_insert_default().members = members(&answer(output)),
+        "etcd.others" => facts.etcd.get_or_insert_default().answering = answering(output),
         "etcd.health" => facts.etcd.get_or_insert_default().health = health(&answer(output)),
         _ => {}
     }
@@ -59,10 +64,14 @@ fn local(output: &str, facts: &mut HostFacts) {
     etcd.wal = false;
     etcd.entries.clear();
     etcd.complaints.clear();
+    etcd.aside.clear();
+    etcd.manual_token = false;
     for line in output.lines() {
         match line.split_once(' ').unwrap_or((line, "")) {
             ("wal", seen) => etcd.wal = seen == "yes",
             ("entry", name) => etcd.entries.push(name.to_owned()),
+            ("token", "manual") => etcd.manual_token = true,
+            ("aside", name) => etcd.aside.push(name.to_owned()),
             ("complaint", what) => etcd.complaints.push(what.to_owned()),
             ("exe", path) => path.clone_into(&mut running.get_or_insert_default().executable),
             ("env", setting) => {
@@ -161,6 +170,15 @@ fn health(answer: &Answer<'_>) -> Observed<Result<(), String>> {
             }
         }
     })
+}
+
+/// Lines of `answers URL` and `silent URL`.
+fn answering(output: &str) -> BTreeMap<String, bool> {
+    let line = |line: &str| {
+        let (what, url) = line.split_once(' ')?;
+        matches!(what, "answers" | "silent").then(|| (url.to_owned(), what == "answers"))
+    };
+    output.lines().filter_map(line).collect()
 }
 
 /// The kinds of alarm in a status: `memberID:123 alarm:NOSPACE`.

@@ -2,7 +2,7 @@
 
 use super::{BOOTSTRAP, CLUSTER_ID, DISK, UNIT};
 use crate::facts::model::{Active, Facts, HostFacts, HostState, Mount, Observed};
-use crate::facts::service::{EtcdFacts, EtcdStatus, PeerView};
+use crate::facts::service::{DataIds, EtcdFacts, EtcdStatus, PeerView};
 use crate::inventory::Inventory;
 use crate::resource::HostName;
 
@@ -84,6 +84,16 @@ impl<'a> Sight<'a> {
         let status = self.status().map(|status| status.cluster_id.as_str());
         let peers = self.peers().map(|view| view.cluster_id.as_str());
         status.or(peers).filter(|id| !id.is_empty())
+    }
+
+    /// The cluster whose data lies here, as the data itself says.
+    pub fn data_cluster(&self) -> Option<&'a str> {
+        self.data().map(|data| data.cluster_id.as_str())
+    }
+
+    /// Whose data lies here.
+    pub fn data(&self) -> Option<&'a DataIds> {
+        self.etcd.filter(|etcd| etcd.wal)?.data.as_ref()
     }
 
     /// Whether a linearizable read worked from here: the proof of a quorum.

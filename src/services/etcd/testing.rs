@@ -190,7 +190,7 @@ impl Scene {
 
     /// Its host does not answer.
     pub fn unreachable(&mut self, number: usize) {
-        let state = HostState::Unreachable { why: "connection timed out".to_owned() };
+        let state = HostState::unreachable("connection timed out");
         self.facts.hosts.insert(host(number), state);
     }
 

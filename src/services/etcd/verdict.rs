@@ -6,6 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Serialize;
+
 use super::peer_url;
 use super::sight::{Disk, Sight};
 use crate::facts::model::{Facts, HostState, Observed};
@@ -14,7 +16,8 @@ use crate::inventory::Inventory;
 use crate::resource::HostName;
 
 /// What the cluster is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// Every member host was seen, and none ever served.
     Fresh,
@@ -89,8 +92,12 @@ pub struct Judgement {
     pub verdict: Verdict,
     /// On each member of the inventory.
     pub members: BTreeMap<HostName, MemberState>,
+    /// The members as the cluster lists them; empty where nobody says.
+    pub listed: Vec<Member>,
     /// Members that the cluster lists and the inventory does not name.
     pub extras: Vec<Member>,
+    /// Whether a quorum holds; `None` where nothing that was seen speaks for or against it.
+    pub quorum: Option<bool>,
     /// The cluster's id, hexadecimal: the live one, else the recorded one.
     pub cluster_id: Option<String>,
     /// The leader's host, where a quorum holds.
@@ -100,6 +107,12 @@ pub struct Judgement {
 }
 
 impl Judgement {
+    /// What the cluster lists for a host of the inventory.
+    pub fn entry(&self, inventory: &Inventory, host: &HostName) -> Option<&Member> {
+        let url = peer_url(inventory, host);
+        self.listed.iter().find(|member| member.peer_urls.contains(&url))
+    }
+
     /// The hosts whose members are in a state.
     pub fn hosts(&self, wanted: impl Fn(&MemberState) -> bool) -> Vec<HostName> {
         self.members.iter().filter(|(_, state)| wanted(state)).map(|(host, _)| host.clone()).collect()
@@ -115,11 +128,13 @@ pub fn judge(inventory: &Inventory, facts: &Facts) -> Judgement {
         .iter()
         .map(|sight| (sight.host.clone(), evidence.member(sight, verdict, facts)))
         .collect();
-    let leader = (verdict == Verdict::Formed).then(|| evidence.leader()).flatten();
+    let leader = evidence.has_quorum().then(|| evidence.leader()).flatten();
     Judgement {
         verdict,
         members,
+        listed: evidence.listed.unwrap_or_default().to_vec(),
         extras: evidence.extras(),
+        quorum: if evidence.has_quorum() { Some(true) } else { evidence.lacks_quorum().then_some(false) },
         cluster_id: evidence.live.first().or(evidence.recorded.first()).map(|id| (*id).to_owned()),
         leader,
         voters: evidence.voters(),
@@ -179,7 +194,8 @@ impl<'a> Evidence<'a> {
         let holders = self.sights.iter().filter(|sight| sight.has_wal()).count();
         let unseen = self.sights.iter().filter(|sight| sight.etcd.is_none()).count();
         let needed = self.voters() / 2 + 1;
-        if self.sights.iter().any(|sight| sight.disk() == Disk::Missing) {
+        // With the disks that are not mounted it may be enough.
+        if holders < needed && self.sights.iter().any(|sight| sight.disk() == Disk::Missing) {
             return Verdict::DataMissing;
         }
         if holders == 0 {
@@ -231,6 +247,15 @@ impl<'a> Evidence<'a> {
         })
     }
 
+    /// Whether a live member says that it has none, or too many are seen down. Who is not seen may still have one.
+    fn lacks_quorum(&self) -> bool {
+        let alone = |sight: &&Sight<'_>| sight.status().is_some() && !sight.is_healthy();
+        let down = |sight: &&Sight<'_>| sight.etcd.is_some_and(|etcd| etcd.status == Observed::Known(None));
+        let voters = self.voters();
+        self.sights.iter().any(|sight| alone(&sight))
+            || self.sights.iter().filter(down).count() >= voters - voters / 2
+    }
+
     /// Data, or a process, that no start of ours brought about and that no cluster of ours vouches for.
     fn is_stranger(&self, sight: &Sight<'_>) -> bool {
         if sight.has_foreign_entries() {
@@ -242,13 +267,19 @@ impl<'a> Evidence<'a> {
             })
         });
         let present = sight.has_wal() || sight.live_cluster().is_some();
-        present && !sight.is_ours() && !vouched
+        present && !sight.is_ours() && !vouched || self.is_of_another_cluster(sight)
+    }
+
+    /// Data that was brought here from another cluster, by what it says itself.
+    fn is_of_another_cluster(&self, sight: &Sight<'_>) -> bool {
+        let known = if self.recorded.is_empty() { &self.live } else { &self.recorded };
+        sight.data_cluster().is_some_and(|id| !known.is_empty() && !known.contains(id))
     }
 
     fn member(&self, sight: &Sight<'_>, verdict: Verdict, facts: &Facts) -> MemberState {
         if sight.reached.is_none() {
             let why = match facts.hosts.get(sight.host) {
-                Some(HostState::Unreachable { why }) => why.clone(),
+                Some(HostState::Unreachable { why, .. }) => why.clone(),
                 _ => "not looked at".to_owned(),
             };
             return MemberState::Unreachable { why };
@@ -264,13 +295,16 @@ impl<'a> Evidence<'a> {
         if of_another_cluster || self.is_stranger(sight) {
             return MemberState::Foreign;
         }
-        let url = peer_url(self.inventory, sight.host);
-        let entry = self.listed.and_then(|list| list.iter().find(|member| member.peer_urls.contains(&url)));
+        let entry = self.entry(sight.host);
         if !etcd.wal {
             return self.empty_member(sight, entry, verdict);
         }
         match entry {
             None if self.listed.is_some() => return MemberState::Removed,
+            // The address was given to a new member, and the data is that of the one before.
+            Some(entry) if sight.data().is_some_and(|data| data.member_id != entry.id) => {
+                return MemberState::Removed;
+            }
             Some(entry) if entry.learner => return MemberState::JoinInterrupted,
             _ => {}
         }
@@ -314,6 +348,11 @@ impl<'a> Evidence<'a> {
             Some(voters) if voters > 0 => voters,
             _ => self.inventory.etcd.hosts.len(),
         }
+    }
+
+    fn entry(&self, host: &HostName) -> Option<&'a Member> {
+        let url = peer_url(self.inventory, host);
+        self.listed?.iter().find(|member| member.peer_urls.contains(&url))
     }
 
     fn extras(&self) -> Vec<Member> {

@@ -6,7 +6,9 @@ use crate::plan::model::{Finding, Severity};
 use crate::render::RenderError;
 use crate::resource::HostName;
 use crate::secret::{Fingerprint, SecretId};
-use crate::services::kuboard::names::{BOOT_UNIT, CONTAINER, ENV_FILE, QUESTDB_PORT, SERVED, agent_key_file};
+use crate::services::kuboard::names::{
+    BOOT_UNIT, CONTAINER, ENV_FILE, FOLDER_OWNER, QUESTDB_PORT, SERVED, agent_key_file,
+};
 
 /// Somebody else's container in the place of ours.
 pub fn container(draft: &mut Draft<'_>, host: &HostName) {
@@ -16,14 +18,37 @@ pub fn container(draft: &mut Draft<'_>, host: &HostName) {
         return;
     }
     let message = format!(
-        "A container named {CONTAINER} (image {}) is here and was not created by kuboard-ha; it will not be replaced.",
+        "A container named {CONTAINER} (image {}) is here and was not created by kuboard-ha. Replacing it would take away \
+         what its users have in it; it is left as it is.",
         found.image
     );
     let hint = format!(
-        "if it may go out of service: docker stop {CONTAINER} && docker rename {CONTAINER} {CONTAINER}-old ; then run \
-         up. Its users and clusters stay in the etcd that it used"
+        "if it may go out of service, on the host, then run up:\n  docker stop {CONTAINER} && docker rename {CONTAINER} \
+         {CONTAINER}-old && docker update --restart no {CONTAINER}-old\nits users and clusters stay in the etcd or the \
+         folder that it used; to go back: docker start {CONTAINER}-old"
     );
     draft.find(Finding::on(host, Severity::Blocked, "kuboard.foreign-container", message).hint(hint));
+}
+
+/// A folder of data that somebody else uses: a replica's is closed to all but root.
+pub fn folder(draft: &mut Draft<'_>, host: &HostName) {
+    let dir = &draft.inventory.kuboard.data_dir;
+    let Some(seen) = draft.seen.host(host) else { return };
+    let Some(found) = seen.directories.get(dir).and_then(Option::as_ref) else { return };
+    let ours = seen.manifest.contains_key(&format!("file {}", agent_key_file(draft.inventory)));
+    if found.empty || found.owner == FOLDER_OWNER || ours {
+        return;
+    }
+    let message = format!(
+        "{dir} belongs to {} and holds files that kuboard-ha did not make; as Kuboard's folder it would be closed to \
+         others.",
+        found.owner
+    );
+    let hint = format!(
+        "set kuboard.data_dir to a folder of its own; or, if these files are Kuboard's, on the host, then run up:\n  chown \
+         {FOLDER_OWNER} {dir}"
+    );
+    draft.find(Finding::on(host, Severity::Blocked, "kuboard.foreign-folder", message).hint(hint));
 }
 
 /// Somebody else's agent key: agents of imported clusters know it.

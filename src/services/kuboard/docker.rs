@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::catalog::image_artifact;
+use crate::event::Cause;
 use crate::facts::model::{Active, Docker, Observed};
 use crate::inventory::model::Packages;
 use crate::plan::draft::{Draft, JobDraft};
@@ -23,6 +24,20 @@ fn version(text: &str) -> Option<(u32, u32, u32)> {
     let plain = text.split(['+', '-', '~']).next()?;
     let mut numbers = plain.split('.').map(|number| number.parse().ok());
     Some((numbers.next()??, numbers.next().flatten().unwrap_or(0), numbers.next().flatten().unwrap_or(0)))
+}
+
+/// An engine that refuses the system calls of the image's programs.
+pub(super) fn too_old(text: &str) -> Cause {
+    Cause::new(
+        "docker.too-old",
+        format!("Docker {text} is too old: Kuboard's image needs 20.10.10 or later."),
+        "upgrade Docker there from the distribution's updates or docs.docker.com/engine/install, then run up",
+    )
+}
+
+/// Whether an engine of that version does.
+pub(super) fn is_too_old(text: &str) -> bool {
+    version(text).is_some_and(|version| version < NEEDED)
 }
 
 /// Whether the engine allows going on; where it does not, a finding says why.
@@ -62,13 +77,10 @@ pub fn check(draft: &mut Draft<'_>, host: &HostName) -> bool {
             }
         }
         Observed::Known(Some(Docker { version: Some(text), .. })) => match version(text) {
-            Some(version) if version < NEEDED => Some((
-                Severity::Blocked,
-                "docker.too-old",
-                format!("Docker {text} is too old: Kuboard's image needs 20.10.10 or later."),
-                "upgrade Docker there from the distribution's updates or docs.docker.com/engine/install, then run up"
-                    .to_owned(),
-            )),
+            Some(version) if version < NEEDED => {
+                draft.find(Finding::of(Some(host), Severity::Blocked, too_old(text)));
+                return false;
+            }
             _ => None,
         },
     };

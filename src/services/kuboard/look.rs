@@ -9,6 +9,7 @@ use crate::plan::model::Procedure;
 use crate::plan::title::TITLE;
 use crate::resource::HostName;
 use crate::secret::SecretId;
+use crate::services::kuboard::content;
 use crate::services::kuboard::names::{
     BOOT_FILE, BOOT_UNIT, CONTAINER, DOCKER_PACKAGE, DOCKER_UNIT, ENV_FILE, QUESTDB_PORT, agent_key_file,
 };
@@ -29,8 +30,9 @@ pub fn look(inventory: &Inventory, host: &HostName, looks: &mut Looks) {
     looks.paths.insert(kuboard.data_dir.clone());
     looks.packages.insert(DOCKER_PACKAGE.to_owned());
     looks.directories.insert(kuboard.data_dir.clone());
-    looks.files.insert(ENV_FILE.to_owned(), FileLook { masked: secret_variables(inventory) });
-    looks.files.insert(agent_key_file(inventory), FileLook { masked: vec!["*".to_owned()] });
+    let env = content::env(inventory).map_or(FileLook::Hidden, |env| FileLook::clear(&env));
+    looks.files.insert(ENV_FILE.to_owned(), env);
+    looks.files.insert(agent_key_file(inventory), FileLook::Hidden);
     looks.files.insert(BOOT_FILE.to_owned(), FileLook::default());
     looks.units.insert(DOCKER_UNIT.to_owned(), Vec::new());
     looks.units.insert(BOOT_UNIT.to_owned(), Vec::new());
@@ -87,18 +89,6 @@ fn arguments(
         ("questdb_port", QUESTDB_PORT.to_string()),
         ("login", login),
     ])
-}
-
-/// The variables whose values are not shown.
-fn secret_variables(inventory: &Inventory) -> Vec<String> {
-    let own = [
-        "KUBOARD_SSO_CLIENT_SECRET",
-        "KUBOARD_AGENT_KEY",
-        "KUBOARD_QUEST_DB_URI",
-        "KUBOARD_ADMIN_DERAULT_PASSWORD",
-    ];
-    let given = inventory.kuboard.env.iter().filter(|(_, value)| matches!(value, EnvValue::Secret(_)));
-    own.map(str::to_owned).into_iter().chain(given.map(|(name, _)| name.clone())).collect()
 }
 
 /// The secrets whose values the user supplies for the environment.

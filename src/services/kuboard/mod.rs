@@ -1,6 +1,7 @@
 //! Kuboard: its replicas, one container a host, alike but for the address. They keep their state in the store and
 //! their audit log in a database; what a host itself needs is Docker, the image, and the secrets that all share.
 
+mod causes;
 mod check;
 mod content;
 mod docker;
@@ -11,6 +12,7 @@ mod plan;
 mod read;
 mod replica;
 
+pub use causes::{cause, scene};
 pub use effects::effects;
 pub use look::look;
 pub use plan::plan;

@@ -18,6 +18,8 @@ pub const DOCKER_PACKAGE: &str = "docker.io";
 pub const BOOT_UNIT: &str = "kuboard-boot.service";
 /// Its file.
 pub const BOOT_FILE: &str = "/etc/systemd/system/kuboard-boot.service";
+/// Whose a replica's folder of data is.
+pub const FOLDER_OWNER: &str = "root:root";
 /// Manifest: a replica on this host was seen working.
 pub const SERVED: &str = "kuboard served";
 /// Where QuestDB listens; Kuboard's manual names it.

@@ -29,6 +29,7 @@ pub fn plan(draft: &mut Draft<'_>) {
     let mut able = Vec::new();
     for host in &hosts {
         check::container(draft, host);
+        check::folder(draft, host);
         check::agent_key(draft, host);
         check::neighbours(draft, host);
         if docker::check(draft, host) {

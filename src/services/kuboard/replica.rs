@@ -11,7 +11,7 @@ use crate::plan::model::{Action, JobId, Reason, Risk};
 use crate::resource::{Content, ContentKey, HostName, ResourceId};
 use crate::services::kuboard::look::ready;
 use crate::services::kuboard::names::{
-    BOOT_FILE, BOOT_UNIT, CONTAINER, ENV_FILE, SERVED, agent_key_file, container,
+    BOOT_FILE, BOOT_UNIT, CONTAINER, ENV_FILE, FOLDER_OWNER, SERVED, agent_key_file, container,
 };
 use crate::services::kuboard::plan::STAGE;
 use crate::services::kuboard::{check, content, docker};
@@ -67,7 +67,7 @@ pub fn replica(
     let serving = state(draft.seen.host(host)) == State::Serving;
     let mut job = draft.job("kuboard.run", STAGE, host);
     job.after(before).after_milestone(Milestone::StoreReady).after_milestone(Milestone::AuditReady);
-    job.directory(&inventory.kuboard.data_dir, 0o700, "root:root");
+    job.directory(&inventory.kuboard.data_dir, 0o700, FOLDER_OWNER);
     if !check::is_foreign(job.host(), &agent_key_file(inventory)) {
         job.file(FileWanted::new(&agent_key_file(inventory), 0o600, content::agent_key()));
     }

@@ -9,7 +9,7 @@ use crate::plan::model::{Finding, Severity};
 use crate::resource::HostName;
 
 use super::files::KEEPALIVED_CONF;
-use super::{KEEPALIVED, place};
+use super::{KEEPALIVED, adverts, causes, departed, place};
 
 /// The balancer hosts that hold the address, in the file's order.
 pub(super) fn holders(facts: &Facts, balancer: &LoadBalancer) -> Vec<HostName> {
@@ -22,7 +22,9 @@ pub(super) fn holders(facts: &Facts, balancer: &LoadBalancer) -> Vec<HostName> {
 /// Adds what is to be said about the address before anything is done.
 pub(super) fn find(draft: &mut Draft<'_>, balancer: &LoadBalancer) {
     let mut findings = elsewhere(draft, balancer);
-    findings.extend(left_over(draft, balancer));
+    findings.extend(departed::peers(draft, balancer));
+    findings.extend(departed::replicas(draft, balancer));
+    findings.extend(adverts::find(draft, balancer));
     findings.extend(by_hand(draft.seen, balancer));
     findings.extend(taken(draft.seen, balancer));
     findings.extend(twice(draft.seen, balancer));
@@ -52,28 +54,6 @@ fn elsewhere(draft: &Draft<'_>, balancer: &LoadBalancer) -> Vec<Finding> {
                 held.prefix, held.interface
             );
             Some(Finding::on(host, Severity::Blocked, "vip.elsewhere", message).hint(hint))
-        })
-        .collect()
-}
-
-/// Hosts that were balancers. What stays out of the others' adverts takes the address for itself.
-fn left_over(draft: &Draft<'_>, balancer: &LoadBalancer) -> Vec<Finding> {
-    let entry = format!("file {KEEPALIVED_CONF}");
-    let others = draft.inventory.hosts.keys().filter(|host| !balancer.hosts.contains(host));
-    others
-        .filter(|host| draft.seen.host(host).is_some_and(|seen| seen.manifest.contains_key(&entry)))
-        .map(|host| {
-            let message = format!(
-                "This host was a balancer and is none in the inventory any more. While its Keepalived runs it would \
-                 take {} as soon as the others no longer tell it that they are there; two machines would answer.",
-                balancer.address
-            );
-            let hint = format!(
-                "on {host}: systemctl disable --now keepalived haproxy && mv {KEEPALIVED_CONF} {KEEPALIVED_CONF}.aside && \
-                 sed -i '\\|^{entry} |d' /var/lib/kuboard-ha/{}/manifest; then run up",
-                draft.inventory.cluster
-            );
-            Finding::on(host, Severity::Blocked, "balancer.left-over", message).hint(hint)
         })
         .collect()
 }
@@ -118,15 +98,8 @@ fn taken(facts: &Facts, balancer: &LoadBalancer) -> Option<Finding> {
             _ => None,
         }
     })?;
-    let address = balancer.address;
-    let message = format!(
-        "{address} is meant to be the floating address, but {evidence} already answers there, seen from {host}; two \
-         machines would fight over it."
-    );
-    let hint = format!(
-        "choose a free load_balancer.address, or find that machine from {host}: ip neigh show to {address}"
-    );
-    Some(Finding::cluster(Severity::Blocked, "vip.taken", message).hint(hint))
+    let cause = causes::taken(balancer.address, &evidence, host.as_str());
+    Some(Finding::of(None, Severity::Blocked, cause))
 }
 
 /// More than one holder: adverts do not pass between them.
@@ -196,7 +169,7 @@ fn networks(seen: &HostFacts, floating: IpAddr) -> String {
 }
 
 /// Whether Keepalived on this host is, or was, set up by us.
-fn is_ours(seen: &HostFacts) -> bool {
+pub(super) fn is_ours(seen: &HostFacts) -> bool {
     matches!(
         seen.files.get(KEEPALIVED_CONF),
         Some(Observed::Known(Some(FileFact { state: FileState::Ours { .. }, .. })))

@@ -1,11 +1,12 @@
 //! What the balancer looks at on its hosts, and what its probe says.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::facts::look::{FileLook, Looks, Probe};
 use crate::facts::model::{HostFacts, Observed};
-use crate::facts::service::BalancerFacts;
+use crate::facts::service::{Advert, BalancerFacts};
 use crate::inventory::Inventory;
 use crate::plan::model::Procedure;
 use crate::resource::HostName;
@@ -26,12 +27,13 @@ pub fn look(inventory: &Inventory, host: &HostName, looks: &mut Looks) {
         looks.files.insert(path.to_owned(), FileLook::default());
     }
     // The certificate's file holds its key: its text never leaves the host.
-    looks.files.insert(CERTIFICATE.to_owned(), FileLook { masked: vec!["*".to_owned()] });
+    looks.files.insert(CERTIFICATE.to_owned(), FileLook::Hidden);
     looks.directories.insert(SCRIPT_DIRECTORY.to_owned());
     looks.sysctls.insert(files::nonlocal_bind(balancer.address).to_owned());
     let wanted = Wanted { inventory, balancer };
     looks.units.insert(HAPROXY.to_owned(), wanted.haproxy_stamp());
     looks.units.insert(KEEPALIVED.to_owned(), files::keepalived_stamp());
+    let known: Vec<String> = balancer.hosts.iter().map(|host| inventory.address(host).to_string()).collect();
     let procedure = Procedure::new(
         NAME,
         include_str!("look.sh"),
@@ -40,6 +42,9 @@ pub fn look(inventory: &Inventory, host: &HostName, looks: &mut Looks) {
             ("hex", hex(balancer.address)),
             ("port", balancer.port.to_string()),
             ("health", HEALTH_PORT.to_string()),
+            ("own", inventory.address(host).to_string()),
+            ("known", known.join(" ")),
+            ("conf", files::KEEPALIVED_CONF.to_owned()),
         ],
     );
     looks.probes.push(Probe { procedure, limit: Duration::from_secs(5) });
@@ -51,16 +56,34 @@ pub fn read(name: &str, output: &str, facts: &mut HostFacts) {
         return;
     }
     let mut seen = BalancerFacts::default();
+    let (mut adverts, mut listened) = (BTreeSet::new(), false);
     for line in output.lines() {
         match line.split_once(' ') {
             Some(("holds", value)) => seen.holds_address = value == "yes",
             Some(("live", value)) => seen.healthy = Observed::Known(value == "yes"),
             Some(("answers", value)) => seen.answers = Observed::Known(value == "yes"),
+            Some(("listened", _)) => listened = true,
+            Some(("advert", value)) => adverts.extend(advert(value)),
+            Some(("peer", value)) => {
+                seen.peers.extend(
+                    value.split_once(' ').and_then(|(ip, alive)| Some((ip.parse().ok()?, alive == "yes"))),
+                );
+            }
             Some(("neighbour", value)) => seen.neighbour = Some(value.to_owned()),
             _ => {}
         }
     }
+    if listened {
+        seen.adverts = Observed::Known(adverts.into_iter().collect());
+    }
     facts.balancer = Some(seen);
+}
+
+/// `10.0.0.9 51 10.0.0.40`.
+fn advert(text: &str) -> Option<Advert> {
+    let mut words = text.split_whitespace();
+    let (from, router_id) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+    Some(Advert { from, router_id, addresses: words.filter_map(|word| word.parse().ok()).collect() })
 }
 
 /// An IPv6 address as `/proc/net/if_inet6` writes it; empty for IPv4.
@@ -94,6 +117,28 @@ mod tests {
         let seen = facts.balancer.unwrap();
         assert_eq!(seen.answers, Observed::Known(true));
         assert_eq!(seen.neighbour.as_deref(), Some("02:42:0a:63:10:12"));
+    }
+
+    #[test]
+    fn reads_what_others_say() {
+        let mut facts = HostFacts::default();
+        read(
+            NAME,
+            "advert 10.0.0.9 51 10.0.0.40\nadvert 10.0.0.9 51 10.0.0.40\nadvert x\nholds no\npeer 10.0.0.3 yes",
+            &mut facts,
+        );
+        assert!(matches!(facts.balancer.unwrap().adverts, Observed::Unknown(_)), "it was cut short");
+        let mut facts = HostFacts::default();
+        read(
+            NAME,
+            "advert 10.0.0.9 51 10.0.0.40\nadvert 10.0.0.9 51 10.0.0.40\npeer 10.0.0.3 yes\nlistened yes",
+            &mut facts,
+        );
+        let seen = facts.balancer.unwrap();
+        let ip = |text: &str| text.parse().unwrap();
+        let advert = Advert { from: ip("10.0.0.9"), router_id: 51, addresses: vec![ip("10.0.0.40")] };
+        assert_eq!(seen.adverts, Observed::Known(vec![advert]));
+        assert_eq!(seen.peers.get(&ip("10.0.0.3")), Some(&true));
     }
 
     #[test]

@@ -2,6 +2,9 @@
 //! HAProxy lives. Without balancer hosts nothing is managed, and the configuration of the user's own is shown.
 
 mod address;
+mod adverts;
+mod causes;
+mod departed;
 mod external;
 mod files;
 mod look;
@@ -16,6 +19,7 @@ use crate::plan::draft::Draft;
 use crate::plan::model::{Action, Finding, Severity, Step, UnitChange};
 use crate::resource::HostName;
 
+pub use causes::{cause, scene};
 pub use external::external_configuration;
 pub use look::{look, read};
 
@@ -33,6 +37,9 @@ const ALONE: &str = "balancer.alone";
 /// Adds jobs and findings.
 pub fn plan(draft: &mut Draft<'_>) {
     let inventory = draft.inventory;
+    for finding in departed::left_over(draft) {
+        draft.find(finding);
+    }
     let Some(balancer) = &inventory.load_balancer else { return };
     if balancer.hosts.is_empty() {
         draft.find(own(inventory, balancer));

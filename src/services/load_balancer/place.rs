@@ -22,7 +22,7 @@ pub(super) struct Place {
 pub(super) fn place(seen: &HostFacts, host: &Host, floating: IpAddr) -> Option<Place> {
     let own = seen.addresses.iter().find(|address| address.ip == host.address)?;
     let others = || seen.addresses.iter().filter(|address| address.ip != floating);
-    let fits = |address: &&Address| contains(address, floating);
+    let fits = |address: &&Address| address.holds(floating);
     let found = match &host.interface {
         Some(named) => others().filter(|address| &address.interface == named).find(fits),
         None => Some(own).filter(fits).or_else(|| others().find(fits)),
@@ -34,21 +34,6 @@ pub(super) fn place(seen: &HostFacts, host: &Host, floating: IpAddr) -> Option<P
         prefix: found.map_or(if floating.is_ipv4() { 32 } else { 128 }, |address| address.prefix),
         inside: found.is_some(),
     })
-}
-
-/// Whether `ip` lies in the network of `address`.
-fn contains(address: &Address, ip: IpAddr) -> bool {
-    match (address.ip, ip) {
-        (IpAddr::V4(a), IpAddr::V4(b)) => {
-            let mask = u32::MAX.checked_shl(32 - u32::from(address.prefix.min(32))).unwrap_or(0);
-            u32::from(a) & mask == u32::from(b) & mask
-        }
-        (IpAddr::V6(a), IpAddr::V6(b)) => {
-            let mask = u128::MAX.checked_shl(128 - u32::from(address.prefix.min(128))).unwrap_or(0);
-            u128::from(a) & mask == u128::from(b) & mask
-        }
-        _ => false,
-    }
 }
 
 #[cfg(test)]
@@ -100,9 +85,9 @@ mod tests {
     #[test]
     fn networks_of_both_families() {
         let address = |ip: &str, prefix| Address { interface: "e".into(), ip: ip.parse().unwrap(), prefix };
-        assert!(contains(&address("fd00::1", 64), "fd00::20".parse().unwrap()));
-        assert!(!contains(&address("fd00::1", 64), "fd01::20".parse().unwrap()));
-        assert!(contains(&address("10.0.0.1", 0), "1.2.3.4".parse().unwrap()));
-        assert!(!contains(&address("10.0.0.1", 0), "fd00::1".parse().unwrap()));
+        assert!(address("fd00::1", 64).holds("fd00::20".parse().unwrap()));
+        assert!(!address("fd00::1", 64).holds("fd01::20".parse().unwrap()));
+        assert!(address("10.0.0.1", 0).holds("1.2.3.4".parse().unwrap()));
+        assert!(!address("10.0.0.1", 0).holds("fd00::1".parse().unwrap()));
     }
 }

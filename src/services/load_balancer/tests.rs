@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::facts::look::FileLook;
 use crate::facts::model::{
     Active, Address, Facts, FileFact, FileState, HostFacts, HostState, Observed, UnitState,
 };
@@ -118,6 +119,7 @@ pub(crate) fn bare(inventory: &Inventory) -> Facts {
         let seen = BalancerFacts {
             healthy: Observed::Known(false),
             answers: Observed::Known(false),
+            adverts: Observed::Known(Vec::new()),
             ..BalancerFacts::default()
         };
         let facts = HostFacts {
@@ -436,7 +438,7 @@ fn an_address_that_is_somebody_elses_blocks() {
     assert_eq!(
         change(&|facts| {
             balancer_mut(facts, "lb-2").answers = Observed::Known(true);
-            facts.hosts.insert(name("lb-1"), HostState::Unreachable { why: "timed out".to_owned() });
+            facts.hosts.insert(name("lb-1"), HostState::unreachable("timed out"));
         }),
         Vec::<String>::new()
     );
@@ -510,6 +512,6 @@ fn only_balancer_hosts_are_looked_at() {
     super::look(&sample(), &name("etcd1"), &mut looks);
     assert_eq!(looks, crate::facts::look::Looks::default());
     super::look(&tls(sample()), &name("lb-1"), &mut looks);
-    assert_eq!(looks.files[files::CERTIFICATE].masked, ["*"]);
+    assert_eq!(looks.files[files::CERTIFICATE], FileLook::Hidden);
     assert_eq!(looks.units[super::HAPROXY], [files::HAPROXY_CFG, files::CERTIFICATE]);
 }

@@ -12,6 +12,7 @@ use crate::services::questdb::names::{
     ENV_FILE, JAVA_PACKAGE, PG_DATABASE, PG_PORT, PG_USER, STAMP, SYSCTL_FILE, SYSCTLS, UNIT, UNIT_FILE,
     USER, release,
 };
+use crate::services::questdb::plan::env_content;
 
 /// The probe's name.
 pub const LOOK: &str = "questdb.look";
@@ -25,7 +26,8 @@ pub fn look(inventory: &Inventory, host: &HostName, looks: &mut Looks) {
     looks.packages.insert(JAVA_PACKAGE.to_owned());
     looks.files.insert(UNIT_FILE.to_owned(), FileLook::default());
     looks.files.insert(SYSCTL_FILE.to_owned(), FileLook::default());
-    looks.files.insert(ENV_FILE.to_owned(), FileLook { masked: vec!["QDB_PG_PASSWORD".to_owned()] });
+    let env = env_content(inventory, questdb).map_or(FileLook::Hidden, |env| FileLook::clear(&env));
+    looks.files.insert(ENV_FILE.to_owned(), env);
     looks.directories.insert(questdb.data_dir.clone());
     looks.directories.insert(format!("{}/tmp", questdb.data_dir));
     for arch in [Arch::Amd64, Arch::Arm64] {

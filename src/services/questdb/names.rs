@@ -28,6 +28,9 @@ pub const PG_DATABASE: &str = "qdb";
 pub const CLAIMED: &str = "questdb claimed";
 /// Manifest: the data directory whose database took a login.
 pub const SERVED: &str = "questdb served";
+/// Releases and the format that each brings a database to (`ColumnType.VERSION` in its source). It reads older ones, which
+/// it changes, and none that is newer.
+pub const FORMATS: [(&str, &str); 1] = [("6.6.1", "426")];
 /// Kernel settings and the least value each must have, from QuestDB's documentation.
 pub const SYSCTLS: [(&str, u64); 2] = [("fs.file-max", 1_048_576), ("vm.max_map_count", 1_048_576)];
 /// The distribution's Java, by its Debian name.

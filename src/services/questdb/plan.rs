@@ -5,6 +5,7 @@ use std::time::Duration;
 use minijinja::context;
 
 use crate::facts::model::{Active, FileState, HostFacts, Observed};
+use crate::inventory::Inventory;
 use crate::inventory::model::{Questdb, QuestdbFlavour};
 use crate::plan::diff::FileWanted;
 use crate::plan::draft::{Draft, JobDraft, Milestone};
@@ -14,12 +15,12 @@ use crate::plan::secrets::SecretWanted;
 use crate::render::{RenderError, Template, render};
 use crate::resource::{Artifact, Content, HostName, ResourceId};
 use crate::secret::SecretId;
-use crate::services::questdb::check;
 use crate::services::questdb::look::ready;
 use crate::services::questdb::names::{
     CLAIMED, ENV_FILE, JAVA_NEEDED, JAVA_PACKAGE, OWNER, PG_PORT, PG_USER, SERVED, STAMP, SYSCTL_FILE,
     SYSCTLS, UNIT, UNIT_FILE, USER,
 };
+use crate::services::questdb::{check, data};
 use crate::template;
 
 const STAGE: &str = "questdb";
@@ -41,9 +42,9 @@ pub fn plan(draft: &mut Draft<'_>) {
         draft.reach(Milestone::AuditReady, job.clone());
     }
     let Some((artifact, directory)) = check::release_for(draft, questdb) else { return };
-    check::data(draft, questdb);
+    let begins_empty = data::data(draft, questdb);
     check::java(draft, questdb);
-    let (unit, env) = match (unit_content(questdb, &directory), env_content(draft, questdb)) {
+    let (unit, env) = match (unit_content(questdb, &directory), env_content(draft.inventory, questdb)) {
         (Ok(unit), Ok(env)) => (unit, env),
         (Err(error), _) | (_, Err(error)) => {
             draft.find(check::defect(host, &error));
@@ -52,7 +53,7 @@ pub fn plan(draft: &mut Draft<'_>) {
     };
     let installed = install(draft, questdb, &artifact, &directory);
     let before: Vec<JobId> = [Some(installed), password.get(host).cloned()].into_iter().flatten().collect();
-    let started = start(draft, questdb, unit, env, &before);
+    let started = start(draft, questdb, Files { unit, env }, begins_empty, &before);
     draft.reach(Milestone::AuditReady, started);
 }
 
@@ -78,8 +79,9 @@ fn unit_content(questdb: &Questdb, directory: &str) -> Result<Content, RenderErr
     render(UNIT_TEMPLATE, &context! { data_dir, java, jar => jar.unwrap_or_default(), protect_home })
 }
 
-fn env_content(draft: &Draft<'_>, questdb: &Questdb) -> Result<Content, RenderError> {
-    let address = draft.inventory.address(&questdb.host).to_string();
+/// `/etc/questdb.env`.
+pub(super) fn env_content(inventory: &Inventory, questdb: &Questdb) -> Result<Content, RenderError> {
+    let address = inventory.address(&questdb.host).to_string();
     let mebibyte = 1 << 20;
     let heap = match questdb.heap {
         bytes if bytes % mebibyte == 0 => format!("{}m", bytes / mebibyte),
@@ -105,7 +107,19 @@ fn install(draft: &mut Draft<'_>, questdb: &Questdb, artifact: &Artifact, direct
     job.done()
 }
 
-fn start(draft: &mut Draft<'_>, questdb: &Questdb, unit: Content, env: Content, before: &[JobId]) -> JobId {
+/// What its files shall hold.
+struct Files {
+    unit: Content,
+    env: Content,
+}
+
+fn start(
+    draft: &mut Draft<'_>,
+    questdb: &Questdb,
+    files: Files,
+    begins_empty: bool,
+    before: &[JobId],
+) -> JobId {
     let probe = ready(draft.inventory);
     let mut job = draft.job("questdb.start", STAGE, &questdb.host);
     job.after(before);
@@ -123,11 +137,11 @@ fn start(draft: &mut Draft<'_>, questdb: &Questdb, unit: Content, env: Content, 
     // Before it is enabled: from then on a boot starts it, with `up` or without, and what it makes is ours.
     job.record(CLAIMED, &questdb.data_dir);
     raise_limits(&mut job);
-    job.file(FileWanted::new(ENV_FILE, 0o600, env));
-    job.file(FileWanted::new(UNIT_FILE, 0o644, unit));
+    job.file(FileWanted::new(ENV_FILE, 0o600, files.env));
+    job.file(FileWanted::new(UNIT_FILE, 0o644, files.unit));
     job.reloaded_units(UNIT);
     job.enabled(UNIT);
-    let changed = run(&mut job);
+    let changed = run(&mut job, begins_empty);
     let answers = job.host().and_then(|host| host.questdb.as_ref()).is_some_and(|questdb| {
         questdb.login == Observed::Known(true) && questdb.healthy == Observed::Known(true)
     });
@@ -141,8 +155,9 @@ fn start(draft: &mut Draft<'_>, questdb: &Questdb, unit: Content, env: Content, 
     job.done()
 }
 
-/// Starts it, or restarts it where the process runs with something else than what lies there.
-fn run(job: &mut JobDraft<'_, '_>) -> bool {
+/// Starts it, or restarts it where the process runs with something else than what lies there. An empty audit log in the
+/// place of another one is begun with consent only.
+fn run(job: &mut JobDraft<'_, '_>, begins_empty: bool) -> bool {
     let Some(host) = job.host() else { return false };
     let wanted = stamp_key(&STAMP.map(str::to_owned), host);
     let unit = host.units.get(UNIT).and_then(Option::as_ref);
@@ -163,6 +178,11 @@ fn run(job: &mut JobDraft<'_, '_>) -> bool {
             (UnitChange::Start, Reason::Needed(format!("it does not run{how}")), Risk::None)
         }
         None => (UnitChange::Start, Reason::Missing, Risk::None),
+    };
+    let (reason, risk) = if begins_empty {
+        (Reason::Needed("an empty audit log begins".to_owned()), Risk::Replace)
+    } else {
+        (reason, risk)
     };
     job.unit(UNIT, change, &STAMP, reason, risk, START);
     true

@@ -18,6 +18,7 @@ pub fn read(name: &str, output: &str, facts: &mut HostFacts) {
                 questdb.has_data = true;
                 questdb.data_owner = Some(owner.to_owned());
             }
+            Some(("format", format)) => questdb.format = Some(format.trim().to_owned()),
             Some(("java", version)) => questdb.java = java_major(version),
             Some(("healthy", answer)) => questdb.healthy = Observed::Known(answer == "yes"),
             Some(("login", answer)) => questdb.login = Observed::Known(answer == "yes"),
@@ -39,11 +40,12 @@ mod tests {
     #[test]
     fn reads_a_running_instance() {
         let mut facts = HostFacts::default();
-        let output = "data questdb:questdb\njava 17.0.15\nhealthy yes\nlogin yes\n";
+        let output = "data questdb:questdb\nformat 426\njava 17.0.15\nhealthy yes\nlogin yes\n";
         read(LOOK, output, &mut facts);
         let questdb = facts.questdb.unwrap();
         assert_eq!(questdb.data_owner.as_deref(), Some("questdb:questdb"));
         assert!(questdb.has_data);
+        assert_eq!(questdb.format.as_deref(), Some("426"));
         assert_eq!(questdb.java, Some(17));
         assert_eq!((questdb.healthy, questdb.login), (Observed::Known(true), Observed::Known(true)));
     }

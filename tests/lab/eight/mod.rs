@@ -5,7 +5,7 @@ mod change;
 mod cold;
 mod fresh;
 mod hurt;
-mod predicted;
+pub mod predicted;
 mod secrets;
 mod services;
 

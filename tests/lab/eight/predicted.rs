@@ -56,14 +56,14 @@ fn seen(lab: &Lab, name: &str) -> Facts {
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
-fn inventory(lab: &Lab) -> Inventory {
+pub fn inventory(lab: &Lab) -> Inventory {
     let read = |path: &Path| std::fs::read_to_string(path).map_err(|why| why.to_string());
     let context = Context { folder: Path::new("/"), home: None, read: &read };
     load(&lab.inventory.text(), &context).unwrap_or_else(|problems| panic!("{problems:#?}")).inventory
 }
 
 /// What kuboard-ha changes, in words that do not depend on values that only the hosts draw.
-fn picture(host: &HostFacts) -> BTreeMap<String, String> {
+pub fn picture(host: &HostFacts) -> BTreeMap<String, String> {
     let mut all = BTreeMap::new();
     for (path, file) in &host.files {
         if let Observed::Known(Some(file)) = file

@@ -8,12 +8,14 @@ if [ -d "$data_dir" ]; then
 	for entry in "$data_dir"/* "$data_dir"/.[!.]*; do
 		name=${entry##*/}
 		case $name in
-		aside-* | lost+found) ;;
+		aside-*) if [ -d "$entry" ]; then printf 'aside %s\n' "$name"; fi ;;
+		lost+found) ;;
 		*) if [ -e "$entry" ] || [ -L "$entry" ]; then printf 'entry %s\n' "$name"; fi ;;
 		esac
 	done
 fi
 printf 'wal %s\n' "$wal"
+if grep -qsx 'ETCD_INITIAL_CLUSTER_TOKEN="\{0,1\}kuboard_etcd_cluster_token"\{0,1\}' /etc/etcd.env; then echo token manual; fi
 load='' active='' sub='' pid=0 run=''
 while IFS='=' read -r key value; do
 	case $key in

@@ -1,0 +1,1 @@
+"""The race: kuboard-ha, the floor and the peers on the same hosts, in turn."""

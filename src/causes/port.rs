@@ -1,0 +1,84 @@
+//! A port that somebody else has, and an address that is not here.
+
+use super::Evidence;
+use crate::event::Cause;
+
+/// Somebody else listens where `title` shall.
+pub fn taken(port: u16, at: &str, by: &str, title: &str) -> Cause {
+    Cause::new(
+        "port.taken",
+        format!("Port {port} on {at} is taken by {by}; {title} listens there."),
+        format!(
+            "stop that service, or choose another port in the inventory; see who it is: ss -ltnp 'sport = :{port}'"
+        ),
+    )
+}
+
+/// Who has a port, as people read it.
+pub const UNSEEN: &str = "a process that could not be seen";
+
+pub(super) fn cause(evidence: &Evidence) -> Option<Cause> {
+    if let Some(line) =
+        evidence.line(&["address already in use", "port is already allocated", "could not bind socket"])
+    {
+        return in_use(evidence, line);
+    }
+    let line = evidence.line(&["cannot assign requested address"])?;
+    let address = places(line).last().map(|(address, _)| address.to_owned()).unwrap_or_default();
+    Some(Cause::new(
+        "host.address-missing",
+        format!(
+            "No interface of this host has the address {address}, which {} listens on.",
+            evidence.scene.title
+        ),
+        "see what it has: ip -o addr; then correct the address in the inventory, or bring the interface up",
+    ))
+}
+
+fn in_use(evidence: &Evidence, line: &str) -> Option<Cause> {
+    let scene = &evidence.scene;
+    let foreign = |port: u16| {
+        evidence.seen.listeners.iter().find(|listener| {
+            listener.port == port
+                && !listener.process.as_deref().is_some_and(|name| is_ours(name, scene.process))
+        })
+    };
+    let named = places(line);
+    let port = named
+        .iter()
+        .map(|(_, port)| *port)
+        .find(|port| scene.ports.contains(port))
+        .or_else(|| named.first().map(|(_, port)| *port))
+        .or_else(|| scene.ports.iter().copied().find(|port| foreign(*port).is_some()))?;
+    let holder = foreign(port);
+    let by = holder.and_then(|listener| listener.process.as_deref()).unwrap_or(UNSEEN);
+    let at = match named.iter().find(|(_, other)| *other == port) {
+        Some((address, _)) => address.clone(),
+        None => holder.map(|listener| listener.ip.to_string()).unwrap_or_default(),
+    };
+    Some(taken(port, &at, by, scene.title))
+}
+
+/// Whether a process, as `nginx (812)`, has that name.
+pub(super) fn is_ours(process: &str, name: &str) -> bool {
+    process.split(' ').next() == Some(name)
+}
+
+/// Each `ADDRESS:PORT` in a line.
+fn places(line: &str) -> Vec<(String, u16)> {
+    line.split(|letter: char| letter.is_whitespace() || "\"'=,;()".contains(letter))
+        .flat_map(|word| {
+            // Docker writes `10.0.0.1:80:172.17.0.2:80/tcp`.
+            let parts: Vec<&str> = word.trim_matches(['[', ']', '.', ':']).split(':').collect();
+            parts
+                .windows(2)
+                .filter_map(|pair| {
+                    let digits: String = pair[1].chars().take_while(char::is_ascii_digit).collect();
+                    let is_address =
+                        pair[0].contains('.') && pair[0].chars().all(|l| l.is_ascii_digit() || l == '.');
+                    Some((is_address.then(|| pair[0].to_owned())?, digits.parse().ok()?))
+                })
+                .collect::<Vec<_>>()
+        })
+        .collect()
+}

@@ -1,0 +1,169 @@
+//! One machine whose inventory holds what would escape wherever it may: all of it arrives to the byte, none of it is
+//! run, and what is secret is seen nowhere.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::course::Course;
+use crate::lab::{Image, Lab};
+use crate::poison::{Poison, Watch};
+use crate::stands::{built, settled};
+use crate::{argv, pgwire};
+
+const HOST: &str = "node-1";
+/// Made by any of the commands that the values hold, should one be run.
+const CANARY: &str = "/tmp/kuboard-ha-pwned";
+const SUDO: &str = "lab-sudo-pass";
+
+#[test]
+fn hostile_values_arrive_and_secrets_stay() {
+    let mut lab = Lab::boot("test-hostile", "10.99.39", Image::Full, "one", |text| hostile(&text));
+    for (name, value) in secrets() {
+        lab.set(name, &value);
+    }
+    let _ = std::fs::remove_file(CANARY);
+    let watch = Watch::begin(&poison());
+    argv::watch(&lab, &[HOST]);
+    let mut course = Course::new(&lab);
+    course.must("up builds it", built);
+    course.step("every value arrived to the byte, and none was run", arrived);
+    course.step("the values are no difference, and a secret that was dropped is not shown", differences);
+    course.step("a registry that takes no login", failing_login);
+    course.step("nothing secret was seen on either side", |lab| unseen(lab, &watch));
+    course.end();
+}
+
+/// Every printable character of ASCII, then the beginnings of commands, templates, units and comments.
+fn nasty() -> String {
+    let printable: String = (' '..='~').collect();
+    format!(
+        "{printable} $(touch {CANARY}) `touch {CANARY}` '; touch {CANARY}; ' {{{{ x }}}} %h %% $HOME ${{HOME}} #\\"
+    )
+}
+
+/// In the clear, and with what is no ASCII.
+fn clear() -> String {
+    format!("  -n {} é漢\u{202e}\u{2028}🎉 ", nasty())
+}
+
+/// By the variable that holds it.
+fn secrets() -> BTreeMap<&'static str, String> {
+    let poisoned = |name| format!("-poison{name} {}", nasty());
+    BTreeMap::from([
+        ("LAB_QUESTDB", poisoned("Questdb")),
+        ("LAB_ADMIN", poisoned("Admin")),
+        ("LAB_ENV", format!("{} é漢", poisoned("Env"))),
+        ("LAB_GONE", poisoned("Gone")),
+        ("LAB_REGISTRY", poisoned("Registry")),
+        ("LAB_SUDO", SUDO.to_owned()),
+    ])
+}
+
+fn poison() -> Vec<&'static str> {
+    vec!["poisonQuestdb", "poisonAdmin", "poisonEnv", "poisonGone", "poisonRegistry", SUDO]
+}
+
+fn hostile(text: &str) -> String {
+    let quoted = |value: &str| format!("'{}'", value.replace('\'', "''"));
+    let etcd = format!(
+        "  data_dir: /data/-etcd/_.-\n  settings:\n    ETCD_EXPERIMENTAL_DISTRIBUTED_TRACING_SERVICE_NAME: {}\n",
+        quoted(&clear())
+    );
+    let questdb = "  data_dir: /data/...questdb--\n  password: { env: LAB_QUESTDB }\n";
+    let kuboard = format!(
+        "  data_dir: /data/.kuboard_\n  admin_password: {{ env: LAB_ADMIN }}\n  env:\n    CLEAR: {}\n    A_SECRET: {{ env: \
+         LAB_ENV }}\n    GONE: {{ env: LAB_GONE }}\n    OLD: {{ env: LAB_GONE }}\n  registry: {{ username: {}, password: {{ env: LAB_REGISTRY }} }}\n",
+        quoted(&clear()),
+        quoted(&nasty())
+    );
+    text.replace("cluster: kuboard\n", "cluster: 0--x-9\n")
+        .replace("user: root,", "user: opsp, sudo_password: { env: LAB_SUDO },")
+        .replace("etcd:\n  hosts:", &format!("etcd:\n{etcd}  hosts:"))
+        .replace("questdb:\n  host:", &format!("questdb:\n{questdb}  host:"))
+        .replace("kuboard:\n  hosts:", &format!("kuboard:\n{kuboard}  hosts:"))
+}
+
+/// The environment of the process that a command of the host's prints the id of.
+fn environment(lab: &Lab, pid: &str) -> BTreeMap<String, String> {
+    let text = lab.exec(HOST, &format!("cat /proc/$({pid})/environ"));
+    let entries = text.split('\0').filter_map(|entry| entry.split_once('='));
+    entries.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+fn arrived(lab: &Lab) {
+    let secrets = secrets();
+    let kuboard = environment(lab, "docker inspect -f '{{.State.Pid}}' kuboard");
+    assert_eq!(kuboard["CLEAR"], clear());
+    assert_eq!(kuboard["A_SECRET"], secrets["LAB_ENV"]);
+    assert_eq!(kuboard["KUBOARD_ADMIN_DERAULT_PASSWORD"], secrets["LAB_ADMIN"]);
+    let etcd = environment(lab, "systemctl show -p MainPID --value etcd");
+    assert_eq!(etcd["ETCD_EXPERIMENTAL_DISTRIBUTED_TRACING_SERVICE_NAME"], clear());
+    assert_eq!(etcd["ETCD_DATA_DIR"], "/data/-etcd/_.-");
+    let questdb = environment(lab, "systemctl show -p MainPID --value questdb");
+    assert_eq!(questdb["QDB_PG_PASSWORD"], secrets["LAB_QUESTDB"]);
+    // Kuboard itself has logged in by now, with the same password in an address.
+    pgwire::query(lab.address(HOST), &secrets["LAB_QUESTDB"], "select 1").unwrap();
+    pgwire::query(lab.address(HOST), &secrets["LAB_QUESTDB"].replace('~', "x"), "select 1").unwrap_err();
+    lab.exec(HOST, "ls /data/-etcd/_.-/member /data/...questdb--/db /data/.kuboard_/kuboard_agent_key");
+    lab.exec(HOST, &format!("! ls {CANARY} 2>/dev/null"));
+    assert!(!Path::new(CANARY).exists(), "a value was run on this machine");
+}
+
+fn differences(lab: &Lab) {
+    let before = lab.inventory.text();
+    lab.inventory.edit("    GONE: { env: LAB_GONE }\n", "    GONE: plain\n");
+    lab.inventory.edit("    OLD: { env: LAB_GONE }\n", "");
+    lab.inventory.edit("    CLEAR: '", "    CLEAR: 'now ");
+    let facts = lab.file("facts.json");
+    let facts = facts.to_str().unwrap();
+    let diff = lab.run(&["plan", "--diff", "-o", "plain"]).exits(0);
+    for line in ["-GONE=***", "+GONE=plain", "-OLD=***", "+CLEAR=now "] {
+        assert!(diff.stdout.contains(line), "{line}: {}", diff.told());
+    }
+    lab.run(&["plan", "--script", HOST]).exits(0).says("container_run");
+    lab.run(&["plan", "-o", "json"]).exits(0);
+    lab.run(&["status", "-o", "json", "--save-facts", facts]).exits(0);
+    Poison::new(&poison()).is_not_in("the saved facts", &std::fs::read_to_string(facts).unwrap());
+    lab.inventory.write(&before);
+    settled(lab);
+}
+
+fn failing_login(lab: &Lab) {
+    let before = lab.inventory.text();
+    let (kept, archive) = before.split_once("  image_archive:").unwrap();
+    let rest = archive.split_once("\nload_balancer").map_or("", |(_, rest)| rest);
+    assert_eq!(rest, "", "one machine has no balancer");
+    // The mirror is no registry.
+    lab.inventory.write(&kept.replace("image: eipwork/", "image: 10.99.39.2:80/eipwork/"));
+    let failed = lab.run(&["up", "-o", "json"]).exits(6);
+    assert_eq!(failed.last_event()["result"], "failed", "{}", failed.told());
+    failed.says("10.99.39.2:80");
+    lab.inventory.write(&before);
+}
+
+fn unseen(lab: &Lab, watch: &Watch) {
+    let drawn = lab.exec(
+        HOST,
+        "cd /var/lib/kuboard-ha/0--x-9/secrets && for f in sso-secret agent-key; do cat $f; echo; done",
+    );
+    let mut words = poison();
+    words.extend(drawn.lines().filter(|line| !line.is_empty()));
+    assert_eq!(words.len(), poison().len() + 2, "{drawn}");
+    let token = lab.exec(HOST, "cat /var/lib/kuboard-ha/0--x-9/secrets/etcd-token");
+    let all = Poison::new(&words.iter().copied().chain([token.as_str()]).collect::<Vec<_>>());
+    all.is_not_in("what the program printed", &lab.printed());
+    all.is_not_in("a command line of the host", &argv::noted(lab, &[HOST])[HOST]);
+    assert_eq!(watch.seen(), Vec::<String>::new(), "in a command line of this machine");
+    all.is_not_in("what is collected for a bug report", &lab.collect("report"));
+    let no_token = Poison::new(&words);
+    // etcd itself logs its token at its first start: it keeps clusters apart and lets nobody in.
+    no_token
+        .is_not_in("the journal", &lab.exec(HOST, "journalctl --no-pager -o cat; docker logs kuboard 2>&1"));
+    for word in all.forms() {
+        assert!(all.is_shut(lab, HOST, word), "others can read {word} on the host");
+    }
+    for folder in ["/tmp", "/run/user"].map(Path::new) {
+        all.is_not_below(folder, "kuha-");
+    }
+    all.is_not_below(&lab.file("..").join("cache"), "");
+}
