@@ -281,7 +281,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn settle_shell(&mut self, job: usize, segment: &Segment, end: JobEnd, looked: Looked) {
+    fn settle_shell(&mut self, job: usize, segment: &Segment, end: JobEnd, looked: Box<Looked>) {
         let what = self.board.job(job);
         match (segment, end) {
             (_, JobEnd::Stopped { .. }) => self.board.give_up(job),

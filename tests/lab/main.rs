@@ -34,4 +34,5 @@ mod strangers;
 mod three;
 mod tool;
 mod torture;
+mod two_runs;
 mod writer;
