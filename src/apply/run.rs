@@ -259,9 +259,9 @@ impl<'a> Run<'a> {
                     // Asked to stop, that shell has ended.
                     Ok(end) if !self.means.cancel.is_cancelled() => {
                         self.idle.insert(host, session);
-                        self.settle_shell(job, &segment, end, looked);
+                        self.settle_shell(job, &segment, end, *looked);
                     }
-                    Ok(end) => self.settle_shell(job, &segment, end, looked),
+                    Ok(end) => self.settle_shell(job, &segment, end, *looked),
                     Err(error) => self.settle_lost(job, &segment, error),
                 }
             }
@@ -281,7 +281,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn settle_shell(&mut self, job: usize, segment: &Segment, end: JobEnd, looked: Box<Looked>) {
+    fn settle_shell(&mut self, job: usize, segment: &Segment, end: JobEnd, looked: Looked) {
         let what = self.board.job(job);
         match (segment, end) {
             (_, JobEnd::Stopped { .. }) => self.board.give_up(job),
@@ -301,7 +301,7 @@ impl<'a> Run<'a> {
                 self.advance(job, step + 1);
             }
             (Segment::Wait(step), JobEnd::Failed { rc: NOT_YET | 124, output, .. }) => {
-                self.settle_wait(job, *step, &output, *looked);
+                self.settle_wait(job, *step, &output, looked);
             }
             (Segment::Shell(steps), JobEnd::Done) => self.advance(job, steps.end),
             (Segment::Guards | Segment::Stage(_), JobEnd::Done) => self.advance(job, 0),
