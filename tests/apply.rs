@@ -13,6 +13,7 @@ use kuboard_ha::apply::{ArtifactSource, FailureKind, LeaseError, Means, Outcome,
 use kuboard_ha::artifact;
 use kuboard_ha::event::{Event, EventSink, Silent};
 use kuboard_ha::host::cancel::Cancel;
+use kuboard_ha::host::fake::{Act, Fake};
 use kuboard_ha::host::fleet::Fleet;
 use kuboard_ha::host::local::Local;
 use kuboard_ha::host::session::{Session, SessionOptions};
@@ -571,4 +572,48 @@ async fn another_run_is_named_and_an_orphan_is_waited_for() {
     };
     let (leased, ()) = tokio::join!(waiting, opening);
     assert!(leased.unwrap(), "what was seen before the wait is stale");
+}
+
+/// A host whose lease another run has, at one step that never ends. What its clock says is no matter.
+async fn busy(name: &str, step: &str, since: &str, limit: u64) -> (HostName, Session) {
+    let say = |text: String| Act::Say(text);
+    let mut acts = vec![
+        say("\nkuboard-ha hello 1\n".into()),
+        Act::Hear("#kuboard-ha end\n".into()),
+        say("\nready 1700000000\n".into()),
+    ];
+    for _ in 0..100 {
+        acts.push(Act::Hear("lease\n".into()));
+        acts.push(say(format!("\nbusy r1 {step} {since} {limit} 4711\n")));
+    }
+    let host = Fake::new(name, vec![acts]);
+    let session = Session::open(&host, SessionOptions::new("demo", "r2", "")).await.unwrap();
+    (HostName::new(name), session)
+}
+
+#[tokio::test]
+async fn a_step_that_never_ends_is_waited_for_until_its_limit() {
+    for since in ["1", "99999999999"] {
+        let events = Events::default();
+        let mut sessions = BTreeMap::from([busy("a", "etcd.roll@a/2", since, 1).await]);
+        let begun = Instant::now();
+        let refused = lease(&mut sessions, &events, &Cancel::new()).await.unwrap_err();
+        let seconds = begun.elapsed().as_secs_f64();
+        assert_eq!(refused.to_string(), "a is locked by run r1, which is at etcd.roll@a/2");
+        assert!((11.0..20.0).contains(&seconds), "its limit, and ten seconds for its end: {seconds}");
+        let told: Vec<_> = events.0.lock().unwrap().iter().map(|event| format!("{event:?}")).collect();
+        assert!(told.len() == 1 && told[0].contains("run r1, at etcd.roll@a/2, at most 1 s"), "{told:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_wish_to_stop_ends_the_wait_for_a_lease() {
+    let mut sessions = BTreeMap::from([busy("a", "etcd.roll@a/2", "1", 600).await]);
+    let cancel = Cancel::new();
+    let asking = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        cancel.cancel();
+    };
+    let (refused, ()) = tokio::join!(lease(&mut sessions, &Silent, &cancel), asking);
+    assert!(matches!(refused, Err(LeaseError::Cancelled { .. })), "{refused:?}");
 }

@@ -46,9 +46,8 @@ fn repeated(piece: &str, size: usize) -> String {
 
 #[test]
 fn inventories_that_explode_are_refused_with_their_place() {
-    let level = |level: usize| {
-        format!("a{level}: &a{level} [{}]\n", [format!("*a{}", level - 1)].repeat(9).join(", "))
-    };
+    let level =
+        |level: usize| format!("a{level}: &a{level} [{}]\n", vec![format!("*a{}", level - 1); 9].join(", "));
     let anchors = "a0: &a0 [x, x]\n".to_owned() + &(1..40).map(level).collect::<String>();
     assert!(refused(anchors.as_bytes()).contains(":1:"));
     for nested in ["[", "{a: ", "- ", "? ", "&a [", "!!map {a: "] {

@@ -281,6 +281,26 @@ fn a_signal_while_looking_ends_with_130_and_nothing_changed() {
 }
 
 #[test]
+fn a_signal_that_was_ignored_from_the_start_stays_ignored() {
+    let folder = with_ssh(
+        "touch \"$0.begun\"; while [ ! -e \"$0.go\" ]; do sleep 0.1; done; \
+         echo 'ssh: connect to host x port 22: Connection refused' >&2; exit 255",
+    );
+    let mut run = Command::new("nohup");
+    run.args([env!("CARGO_BIN_EXE_kuboard-ha"), "check", "inventories/one-machine.yaml"]);
+    run.current_dir(env!("CARGO_MANIFEST_DIR")).env("PATH", on_path(&folder));
+    let child = run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    while !folder.path().join("ssh.begun").exists() {
+        std::thread::yield_now();
+    }
+    let hangup = Command::new("kill").args(["-s", "HUP", &child.id().to_string()]).status().unwrap();
+    assert!(hangup.success());
+    std::fs::write(folder.path().join("ssh.go"), "").unwrap();
+    let told = text(&check(child.wait_with_output().unwrap(), 4).stderr);
+    assert!(!told.contains("interrupted"), "{told}");
+}
+
+#[test]
 fn status_waits_for_slow_hosts_and_not_for_dead_ones() {
     let folder = with_ssh(
         r#"for word in "$@"; do case $word in ConnectTimeout=*) patience=${word#*=} ;; esac; last=$word; done

@@ -199,13 +199,13 @@ async fn only_what_may_pass_is_tried_again() {
         (opened, sink.0.into_inner().unwrap())
     };
     assert_eq!(
-        tries(vec![refuse(HostErrorKind::Unreachable), refuse(HostErrorKind::Unreachable), shell(&[])]).await,
+        tries(vec![refuse(HostErrorKind::Refused), refuse(HostErrorKind::Refused), shell(&[])]).await,
         (true, vec![true, true])
     );
     let never = vec![
-        refuse(HostErrorKind::Unreachable),
-        refuse(HostErrorKind::Unreachable),
-        refuse(HostErrorKind::Unreachable),
+        refuse(HostErrorKind::Refused),
+        refuse(HostErrorKind::Refused),
+        refuse(HostErrorKind::Refused),
         shell(&[]),
     ];
     assert_eq!(tries(never).await, (false, vec![true, true, false]));

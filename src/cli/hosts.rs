@@ -307,9 +307,12 @@ impl ArtifactSource for Archives {
         Box::pin(async move {
             let path = artifact::fetch(artifact, &self.cache, sink).await?;
             let (archive, is_image) = (path.clone(), artifact.product == catalog::IMAGE);
-            let looked = tokio::task::spawn_blocking(move || match is_image {
-                true => artifact::image_names(&archive).map(|_| ()),
-                false => artifact::inspect(&archive, Limits::default()).map(|_| ()),
+            let looked = tokio::task::spawn_blocking(move || {
+                if is_image {
+                    artifact::image_names(&archive).map(|_| ())
+                } else {
+                    artifact::inspect(&archive, Limits::default()).map(|_| ())
+                }
             });
             let broken = |_| {
                 let problem = artifact::Problem::Corrupt { why: "nobody can look into it".to_owned() };

@@ -65,15 +65,18 @@ unchanged() { echo no >\"\$WORK/changed\"; }"
 # gather LIMIT SIZE: looks, and needs neither a lease nor a place to write.
 gather() {
     take "$2"
+    # Asked before the look, so that nothing done during it can go unseen: who is at work now will make it stale.
+    seen=$(last) looked=yes
+    other=$(holder)
+    [ -z "$other" ] || seen=busy
     # Older versions of bash write what stands in <<here into files, and /tmp may be full or read-only.
     text="TMPDIR=/run; export TMPDIR
 $taken"
     code=$({ { limited "$1" "$text" 8>&- 9>&-; echo "$?" >&8; } | sed 's/^/|/' >&3; } 8>&1)
-    seen=$(last) looked=yes
-    say "gathered $code $(holder)"
+    say "gathered $code $other"
 }
 
-# Who holds the lease: RUN STEP SINCE LIMIT, or nothing. Creates nothing, and holds it for no longer than it takes.
+# Who holds the lease: RUN STEP SINCE LIMIT PID, or nothing. Creates nothing, and holds it for no longer than it takes.
 holder() {
     [ -z "$leased" ] && [ -e "$STATE/lease" ] || return 0
     (exec 8<"$STATE/lease" && ! flock -s -n 8) 2>/dev/null && last
@@ -82,10 +85,10 @@ holder() {
 # What the last run left there.
 last() { cat "$STATE/holder" 2>/dev/null; }
 
-# Writes who holds the lease, for others to read.
+# Writes who holds the lease, for others to read. The process tells two shells of one run apart.
 hold() {
     now
-    printf '%s %s %s %s\n' "$RUN" "$1" "$now" "$2" >"$STATE/holder"
+    printf '%s %s %s %s %s\n' "$RUN" "$1" "$now" "$2" "$$" >"$STATE/holder"
 }
 
 # lease: takes it, or says who has it. Stale: since this shell last looked, another run had it.
@@ -105,7 +108,7 @@ lease() {
         # Whatever a killed shell left there is nobody's now.
         why=$( (umask 077 && rm -rf "$WORK" && mkdir -p "$WORK" && date >"$WORK/since") 2>&1) ||
             broken "cannot write to $WORK: $why"
-        hold - 0
+        hold - 0 || broken "cannot write to $STATE: $(hold - 0 2>&1)"
     fi
     say "leased $stale"
     stale=''
@@ -152,7 +155,7 @@ step() {
         say "stopped $1"
         return 0
     fi
-    hold "$job/$1" "$2"
+    hold "$job/$1" "$2" || broken "cannot write to $STATE: $(hold "$job/$1" "$2" 2>&1)"
     say "begin $1"
     : >"$WORK/changed"
     limited "$2" "set -eu
@@ -194,9 +197,11 @@ holds() {
     if [ "${sum%% *}" = "$1" ]; then say received; else say absent; fi
 }
 
-# receive SIZE SHA256 PATH: the bytes, checked as they lie on the disk, in place only when they are right.
+# receive SIZE SHA256 PATH: the bytes, checked as they lie on the disk, in place only when they are right. What a shell
+# that was killed has left of them is in nobody's way, and gone.
 receive() {
     part=$3.$$.part
+    rm -f "$3".*.part
     (umask 077 && mkdir -p "${3%/*}" && : >"$part") || broken "cannot write to ${3%/*}"
     if ! {
         { [ "$1" -lt 65536 ] || dd bs=65536 count="$(($1 / 65536))" iflag=fullblock 2>/dev/null; } &&

@@ -59,6 +59,8 @@ pub async fn all(site: &dyn Fn() -> Site) {
         async { a_wish_to_stop_is_heard_between_steps(&site()).await },
         async { one_run_at_a_time(&site()).await },
         async { the_lease_outlives_a_killed_shell(&site()).await },
+        async { what_an_orphan_does_during_a_look_makes_it_stale(&site()).await },
+        async { a_step_that_cannot_be_written_down_is_not_begun(&site()).await },
         async { what_a_step_leaves_behind_does_not_keep_the_lease(&site()).await },
         async { guards_fence(&site()).await },
         async { a_large_job_arrives(&site()).await },
@@ -290,6 +292,45 @@ async fn the_lease_outlives_a_killed_shell(site: &Site) {
     next.close().await.unwrap();
 }
 
+async fn what_an_orphan_does_during_a_look_makes_it_stale(site: &Site) {
+    let mut first = site.leased("r1").await;
+    let (begun, gate) = (site.path("begun"), site.path("gate"));
+    let step = format!(": >{begun}; until [ -e {gate} ]; do sleep 0.05; done");
+    let (script, never) = (job(&[(&step, 60)]), Cancel::new());
+    let mut second = site.open("r2").await;
+    let mut silent = |_: &Frame| {};
+    let working = first.job(&script, &never, &mut silent);
+    let vanishing = eventually("the step runs", || Path::new(&begun).exists());
+    tokio::select! {
+        _ = working => panic!("the step ends by itself"),
+        () = vanishing => {}
+    }
+    drop(first);
+    // The look begins while the orphan is at work, and ends after it.
+    let lock = format!("{}/lease", second.state());
+    let text = format!(": >{gate}; until flock -n {lock} true; do sleep 0.05; done");
+    assert_eq!(second.gather(&text, limit(20)).await.unwrap().rc, 0);
+    assert_eq!(second.lease().await.unwrap(), Lease::Leased { stale: true });
+    second.close().await.unwrap();
+}
+
+async fn a_step_that_cannot_be_written_down_is_not_begun(site: &Site) {
+    let mut session = site.leased("r1").await;
+    let (holder, done) = (format!("{}/holder", session.state()), site.path("done"));
+    let spoil = format!("rm {holder}; mkdir {holder}");
+    let script = job(&[(&spoil, 5), (&format!(": >{done}"), 5)]);
+    let (never, mut silent) = (Cancel::new(), |_: &Frame| {});
+    let error = session.job(&script, &never, &mut silent).await.unwrap_err();
+    assert_eq!(error.kind, HostErrorKind::Broken, "{error:?}");
+    assert!(!Path::new(&done).exists());
+    let error = site.open("r2").await.lease().await.unwrap_err();
+    assert_eq!(error.kind, HostErrorKind::Broken, "{error:?}");
+    std::fs::remove_dir(&holder).unwrap();
+    let mut third = site.open("r3").await;
+    lease_in_the_end(&mut third).await;
+    third.close().await.unwrap();
+}
+
 /// Asks until the lease is ours.
 pub async fn lease_in_the_end(session: &mut Session) {
     let begun = Instant::now();
@@ -357,6 +398,9 @@ async fn a_large_file_arrives_and_is_verified(site: &Site) {
         (0..20 * 1024 * 1024 + 7_u32).map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()[2]).collect();
     let (digest, length) = (Sha256Digest::of(&bytes), bytes.len() as u64);
     let path = site.path("stage/archive");
+    // As a shell leaves it that is killed in the middle.
+    std::fs::create_dir_all(site.path("stage")).unwrap();
+    std::fs::write(site.path("stage/archive.4711.part"), &bytes[..4711]).unwrap();
     let mut told = 0;
     session.receive(&path, length, &digest, &mut bytes.as_slice(), &mut |done| told = done).await.unwrap();
     assert_eq!(told, length);

@@ -162,6 +162,23 @@ impl Lab {
         Running::start(&all, &self.variables)
     }
 
+    /// Starts one as from another machine: a home and a folder for connections of its own.
+    pub fn start_from(&self, machine: &str, arguments: &[&str]) -> Running {
+        let inventory = self.inventory.path().to_string_lossy().into_owned();
+        let mut all = arguments.to_vec();
+        all.push(&inventory);
+        let home = self.file(machine);
+        std::fs::create_dir_all(&home).unwrap();
+        let mut variables = self.variables.clone();
+        variables.insert("HOME".to_owned(), home.to_string_lossy().into_owned());
+        Running::start(&all, &variables)
+    }
+
+    /// The same command with this lab's variables.
+    pub fn with_variables<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+        command.envs(&self.variables)
+    }
+
     /// Remembers what a command printed, for [`Lab::printed`].
     pub fn keep(&self, outcome: &Outcome) {
         let mut printed = self.printed.lock().unwrap_or_else(PoisonError::into_inner);

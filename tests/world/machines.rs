@@ -337,7 +337,7 @@ impl World {
     }
 
     /// Whether what a job relies on is so.
-    fn holds(&mut self, guard: &Guard, host: &HostName) -> bool {
+    pub fn holds(&mut self, guard: &Guard, host: &HostName) -> bool {
         self.pass_time();
         match guard.test.name {
             "etcd.no-wal" => self.etcd[host].log.is_none(),

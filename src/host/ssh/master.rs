@@ -5,17 +5,16 @@
 
 use std::error::Error;
 use std::ffi::OsString;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 
 use openssh::Session;
-use tempfile::TempDir;
 use tokio::process::Command;
 
 use super::super::{Deadlines, HostError, HostErrorKind};
 use super::advice::Advice;
 use super::failure::{self, Failure, Log};
+use super::folder::control_folder;
 use crate::inventory::model::HostKeys;
 use crate::secret::Secret;
 
@@ -115,6 +114,8 @@ impl Login<'_> {
         // Debugging tells which keys were offered and how far the host went along, a dozen lines a command.
         ssh.args(["-M", "-N", "-f", "-o", "ControlPersist=3s", "-o", "LogLevel=DEBUG1"]);
         ssh.arg("-S").arg(folder.path().join("master")).arg("-E").arg(&log);
+        // Ctrl-C at a terminal is for us alone: it must not end the commands that reach hosts through bastions.
+        ssh.process_group(0);
         match secret {
             None => {
                 ssh.args(["-o", "BatchMode=yes"]);
@@ -200,44 +201,6 @@ struct Lost {
 
 /// The name of ssh's log beside its control socket.
 pub(super) const LOG: &str = "log";
-
-/// A folder of our own for the control socket. Its path must be short: a socket's path has 108 bytes at most, and ssh
-/// adds 17 while it binds.
-fn control_folder() -> std::io::Result<TempDir> {
-    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-    let short = |path: &PathBuf| path.is_absolute() && path.as_os_str().len() <= 60;
-    let make = |path: &Path| tempfile::Builder::new().prefix(PREFIX).rand_bytes(8).tempdir_in(path);
-    let folder = match runtime.filter(short).map(|path| make(&path)) {
-        Some(Ok(folder)) => folder,
-        _ => make(Path::new("/tmp"))?,
-    };
-    sweep(folder.path());
-    Ok(folder)
-}
-
-const PREFIX: &str = "kuha-";
-
-/// Removes folders beside this one that a killed run left behind: ours, without a socket, an hour old.
-fn sweep(beside: &Path) {
-    let Some((entries, own)) = beside
-        .parent()
-        .and_then(|parent| std::fs::read_dir(parent).ok())
-        .zip(std::fs::metadata(beside).ok().map(|folder| folder.uid()))
-    else {
-        return;
-    };
-    for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX)) {
-        let is_old = |age: std::time::Duration| age > std::time::Duration::from_secs(3600);
-        if let Ok(folder) = entry.metadata()
-            && folder.is_dir()
-            && folder.uid() == own
-            && folder.modified().is_ok_and(|time| time.elapsed().is_ok_and(is_old))
-            && !entry.path().join("master").exists()
-        {
-            let _ = std::fs::remove_dir_all(entry.path());
-        }
-    }
-}
 
 /// An error and its causes in one line.
 pub(super) fn chain(error: &dyn Error) -> String {

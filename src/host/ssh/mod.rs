@@ -4,6 +4,7 @@
 mod advice;
 mod bastion;
 mod failure;
+mod folder;
 mod master;
 
 use std::pin::Pin;

@@ -15,7 +15,7 @@ pub fn paused(lab: &Lab) {
     assert_eq!(status["verdict"], "degraded", "{}", brief(&status));
     assert_eq!(status["hosts"]["questdb"]["reachable"], false);
     assert!(status["reasons"].to_string().contains("questdb"), "{}", brief(&status));
-    let plain = lab.run(&["status", "-o", "plain", "--check"]).exits(4).within(8.0);
+    let plain = lab.run(&["status", "-o", "plain", "--check"]).exits(4).within(12.0);
     plain.says("degraded");
     // `up` asks twice and shows it, has looked at the others meanwhile, and says soon what it makes of it.
     let up = lab.run(&["up", "-v", "-o", "plain"]).exits(4).within(20.0);
