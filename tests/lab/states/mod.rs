@@ -108,8 +108,14 @@ fn converges(lab: &Lab, flags: &[&str], writer: Writer) {
     let mut arguments = vec!["up", "-o", "plain"];
     arguments.extend(flags);
     lab.run(&arguments).exits(0);
-    KEPT.lock().unwrap().extend(writer.finish().acknowledged);
+    kept(writer);
     well(lab);
+}
+
+/// Ends a writer, and remembers what was acknowledged to it.
+#[track_caller]
+fn kept(writer: Writer) {
+    KEPT.lock().unwrap().extend(writer.finish().acknowledged);
 }
 
 /// All is well, and every member holds the same.
