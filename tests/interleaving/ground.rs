@@ -21,11 +21,13 @@ use crate::world::machines::World;
 pub struct Land {
     pub world: World,
     names: Rc<Vec<HostName>>,
-    /// By what was seen.
-    plans: Rc<RefCell<BTreeMap<Vec<Option<u64>>, Rc<Draft<Planning>>>>>,
+    plans: Rc<RefCell<Plans>>,
     /// What was seen of each host since anything last happened.
     sights: RefCell<Vec<Option<Rc<Sight>>>>,
 }
+
+/// By what was seen of each host.
+type Plans = BTreeMap<Vec<Option<u64>>, Rc<Draft<Planning>>>;
 
 /// What a look at a host gives, and a digest of it.
 pub struct Sight {
