@@ -211,7 +211,7 @@ impl Release<'_> {
     fn no_digest(&self, arch: Arch, source: &str) -> NoDigest {
         let file = source.rsplit('/').next().unwrap_or(source);
         let fetch = if source.starts_with("http") {
-            format!("`curl -fLO {}` and ", shown_address(&source))
+            format!("`curl -fLO {}` and ", shown_address(source))
         } else {
             String::new()
         };

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -394,9 +395,9 @@ async fn hosts_fetch_archives_themselves_when_asked_to() {
     let mut ground = Ground::new(&["a"]);
     ground.inventory.transfer = Transfer::Pull;
     let sha256 = Sha256Digest::of(b"content");
-    std::fs::write(ground.path("served"), "content").unwrap();
+    let mirror = mirror("/served", "content");
     let stage = |name: &str| {
-        let source = format!("file://{}", ground.path(name));
+        let source = format!("{mirror}/{name}");
         let artifact =
             Artifact { product: "etcd".into(), version: "1".into(), source, sha256: sha256.clone() };
         vec![
@@ -409,6 +410,26 @@ async fn hosts_fetch_archives_themselves_when_asked_to() {
     assert!(outcome.failed[0].error.contains("curl"), "{outcome:?}");
     let outcome = ground.apply(vec![job("bring", "a", &[], stage("served"))]).await;
     assert!(outcome.is_whole(), "{outcome:?}");
+}
+
+/// The address of a mirror that has one file and knows no ranges.
+fn mirror(path: &'static str, content: &'static str) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let lines = BufReader::new(&stream).lines().map_while(Result::ok);
+            let request: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+            let (status, body) = match request.first().and_then(|line| line.split(' ').nth(1)) {
+                Some(asked) if asked == path => ("200 OK", content),
+                _ => ("404 Not Found", ""),
+            };
+            let head =
+                format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+            let _ = stream.write_all(format!("{head}{body}").as_bytes());
+        }
+    });
+    address
 }
 
 #[tokio::test]

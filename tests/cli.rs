@@ -328,6 +328,34 @@ exit 255"#,
 }
 
 #[test]
+fn a_host_that_refuses_is_tried_thrice_and_told_in_the_same_words_everywhere() {
+    let folder = with_ssh(REFUSED);
+    let runs = ["check", "plan", "up"].map(|command| {
+        let mut run = kuboard_ha();
+        run.args([command, "inventories/manual.yaml", "-o", "plain"]).env("PATH", on_path(&folder));
+        run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    });
+    for run in runs {
+        let output = check(run.wait_with_output().unwrap(), 4);
+        // What was broken into lines is searched as one.
+        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let (told, shown) = (text(&output.stderr), words(&text(&output.stdout)));
+        for host in ["etcd1", "kuboard-2"] {
+            let told = told.lines().filter(|line| line.contains(&format!("  {host} "))).collect::<Vec<_>>();
+            let next =
+                |line: &&str, words: &str| line.contains("connection refused") && line.ends_with(words);
+            assert_eq!(told.len(), 3, "{told:?}");
+            assert!(
+                next(&told[0], "trying again (2 of 3)") && next(&told[1], "trying again (3 of 3)"),
+                "{told:?}"
+            );
+            assert!(shown.contains(&format!("{host} cannot be reached: ssh to ")), "{shown}");
+        }
+        assert!(shown.contains("connection refused") && shown.contains("systemctl status ssh"), "{shown}");
+    }
+}
+
+#[test]
 fn a_run_for_programs_is_one_event_a_line_and_ends_with_its_outcome() {
     let folder = with_ssh(REFUSED);
     let mut run = kuboard_ha();

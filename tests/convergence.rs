@@ -299,7 +299,9 @@ fn hurt() -> Vec<(&'static str, World)> {
     let moved = of(&["node-1", "node-2", "node-4"]);
     let happened = |world: &World, events: &[&str]| {
         let mut world = world.clone();
-        events.iter().for_each(|event| happen(&mut world, event));
+        for event in events {
+            happen(&mut world, event);
+        }
         world
     };
     let (sound, large) = (World::running(&three), World::running(&five));

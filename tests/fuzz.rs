@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Inputs of each target in one run.
-const INPUTS: usize = 600;
+const INPUTS: usize = 400;
 
 /// No input, whatever it is, may take longer: far above what one takes, for this machine may be busy.
 const LONGEST: Duration = Duration::from_secs(10);

@@ -126,7 +126,7 @@ async fn a_shell_that_talks_without_end_is_cut_off() {
         vec![vec![say(&lines("welcome ", 1 << 20)), say(&lines("welcome\n", 1 << 20)), Act::Hang]],
     );
     let error = Session::open(&host, SessionOptions::new("demo", "r1", "")).await.err().unwrap();
-    assert_eq!(error.kind, HostErrorKind::Protocol, "{error}");
+    assert_eq!(error.kind, HostErrorKind::Shell, "{error}");
 }
 
 #[tokio::test]
@@ -199,13 +199,13 @@ async fn only_what_may_pass_is_tried_again() {
         (opened, sink.0.into_inner().unwrap())
     };
     assert_eq!(
-        tries(vec![refuse(HostErrorKind::Unreachable), refuse(HostErrorKind::Unreachable), shell(&[])]).await,
+        tries(vec![refuse(HostErrorKind::Refused), refuse(HostErrorKind::Refused), shell(&[])]).await,
         (true, vec![true, true])
     );
     let never = vec![
-        refuse(HostErrorKind::Unreachable),
-        refuse(HostErrorKind::Unreachable),
-        refuse(HostErrorKind::Unreachable),
+        refuse(HostErrorKind::Refused),
+        refuse(HostErrorKind::Refused),
+        refuse(HostErrorKind::Refused),
         shell(&[]),
     ];
     assert_eq!(tries(never).await, (false, vec![true, true, false]));

@@ -184,7 +184,7 @@ fn a_database_that_is_not_ours_blocks() {
     assert_eq!(codes(&planning, Severity::Blocked), ["questdb.foreign-data"]);
     let hint = planning.findings.iter().find_map(|found| found.hint.as_deref()).unwrap_or_default();
     assert!(
-        hint.contains("mkdir /var/lib/questdb/aside && mv /var/lib/questdb/db /var/lib/questdb/aside/"),
+        hint.contains("mkdir -p /var/lib/questdb/aside-old && find /var/lib/questdb -mindepth 1"),
         "{hint}"
     );
 }

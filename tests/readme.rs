@@ -421,6 +421,32 @@ fn every_dependency_has_a_reason() {
     }
 }
 
+/// In the table of causes each is one that the program has.
+#[test]
+fn the_causes_exist() {
+    let mut code = String::new();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    while let Some(folder) = folders.pop() {
+        for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                code.push_str(&std::fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+    for path in READMES {
+        let page = page(path);
+        let named = |row: &Vec<String>| row.get(1).is_some_and(|cell| cell.contains("`port.taken`"));
+        let table = page.tables.iter().find(|rows| rows.iter().any(named)).unwrap();
+        let causes: Vec<String> = table.iter().flat_map(|row| spans(&row[1])).collect();
+        assert!(causes.len() > 40, "{path}: {causes:?}");
+        for cause in causes {
+            assert!(code.contains(&format!("\"{cause}\"")), "{path}: there is no cause {cause}");
+        }
+    }
+}
+
 #[test]
 fn both_languages_say_the_same() {
     let [english, chinese] = READMES.map(page);

@@ -8,7 +8,7 @@ use crate::causes::{self, Evidence, Scene};
 use crate::event::Cause;
 use crate::host::session::Session;
 use crate::inventory::Inventory;
-use crate::plan::model::{Action, Job, Step, UnitChange};
+use crate::plan::model::{Action, Job, UnitChange};
 use crate::services::{self, Service};
 
 /// How long the look may take.
@@ -38,24 +38,16 @@ pub(super) async fn look(
 /// What is known of a step that failed for good.
 pub(super) fn account(inventory: &Inventory, job: &Job, step: usize, evidence: &Evidence) -> Account {
     let cause = cause(inventory, job, evidence).or_else(|| cause(inventory, job, &evidence.widened()));
-    let brings_up = job.steps.get(step).is_some_and(brings_up);
-    Account { evidence: if brings_up { causes::told(evidence) } else { Vec::new() }, cause }
+    let evidence = match job.steps.get(step).map(|step| &step.action) {
+        Some(Action::Unit { .. } | Action::Await(_) | Action::Container(_)) => causes::told(evidence),
+        _ => Vec::new(),
+    };
+    Account { evidence, cause }
 }
 
 /// The cause, where it is known.
 pub(super) fn cause(inventory: &Inventory, job: &Job, evidence: &Evidence) -> Option<Cause> {
-    match Service::of(job) {
-        Some(service) => services::explain(service, inventory, evidence),
-        None => causes::general(evidence),
-    }
-}
-
-/// Whether something comes up by it.
-fn brings_up(step: &Step) -> bool {
-    matches!(
-        step.action,
-        Action::Unit { .. } | Action::Await(_) | Action::Container(_) | Action::Image { .. }
-    )
+    services::explain(Service::of(job), inventory, evidence)
 }
 
 /// What to look at: what the service says, and the units and places of the job itself.

@@ -259,9 +259,9 @@ impl<'a> Run<'a> {
                     // Asked to stop, that shell has ended.
                     Ok(end) if !self.means.cancel.is_cancelled() => {
                         self.idle.insert(host, session);
-                        self.settle_shell(job, &segment, end, looked);
+                        self.settle_shell(job, &segment, end, *looked);
                     }
-                    Ok(end) => self.settle_shell(job, &segment, end, looked),
+                    Ok(end) => self.settle_shell(job, &segment, end, *looked),
                     Err(error) => self.settle_lost(job, &segment, error),
                 }
             }
@@ -281,7 +281,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn settle_shell(&mut self, job: usize, segment: &Segment, end: JobEnd, looked: Box<Looked>) {
+    fn settle_shell(&mut self, job: usize, segment: &Segment, end: JobEnd, looked: Looked) {
         let what = self.board.job(job);
         match (segment, end) {
             (_, JobEnd::Stopped { .. }) => self.board.give_up(job),
@@ -317,7 +317,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn settle_wait(&mut self, job: usize, step: usize, output: &str, looked: Box<Looked>) {
+    fn settle_wait(&mut self, job: usize, step: usize, output: &str, looked: Looked) {
         let what = self.board.job(job);
         let seen = wait::seen(output);
         if looked.in_vain {

@@ -60,12 +60,15 @@ pub(super) fn cause(evidence: &Evidence) -> Option<Cause> {
         "disk quota exceeded",
         "not enough space on the disk",
     ]) {
+        let needed = format!("{title} can write no more");
         return Some(match tightest(evidence, line) {
             Some((path, mount)) => match mount.free_inodes {
                 Some(free) if free < 100 && mount.free > MIB => inodes(&mount.point, free, path),
-                _ => full(&mount.point, mount.free, path, &format!("{title} can write no more")),
+                _ if is_short(mount) => full(&mount.point, mount.free, path, &needed),
+                // It may have been another file system, or there is room again.
+                _ => full(&mount.point, mount.free, path, &needed).passing(),
             },
-            None => full("its file system", 0, "what it writes", &format!("{title} can write no more")),
+            None => full("its file system", 0, "what it writes", &needed).passing(),
         });
     }
     if let Some(line) = evidence.line(&["read-only file system"]) {
@@ -83,13 +86,16 @@ pub(super) fn cause(evidence: &Evidence) -> Option<Cause> {
     Some(noexec(path, &mount.point, title))
 }
 
+fn is_short(mount: &Mount) -> bool {
+    mount.free < 64 * MIB || mount.free_inodes.is_some_and(|free| free < 100)
+}
+
 /// The file system with the least room: the one that a line names, where it is short of something, else any.
 fn tightest<'e>(evidence: &'e Evidence, line: &str) -> Option<(&'e String, &'e Mount)> {
-    let short = |mount: &Mount| mount.free < 64 * MIB || mount.free_inodes.is_some_and(|free| free < 100);
     let mounts = &evidence.seen.mounts;
     named(evidence, line)
-        .filter(|(_, mount)| short(mount))
-        .or_else(|| mounts.iter().filter(|(_, mount)| short(mount)).min_by_key(|(_, mount)| mount.free))
+        .filter(|(_, mount)| is_short(mount))
+        .or_else(|| mounts.iter().filter(|(_, mount)| is_short(mount)).min_by_key(|(_, mount)| mount.free))
         .or_else(|| named(evidence, line))
         .or_else(|| mounts.iter().min_by_key(|(_, mount)| mount.free))
 }

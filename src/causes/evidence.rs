@@ -126,7 +126,24 @@ pub enum Reach {
     NoRoute,
 }
 
+impl UnitSeen {
+    /// What it says of now: of one that is up, what it said since the run began, for its last start may be long ago.
+    pub fn said(&self) -> &[String] {
+        if self.active == "active" { &self.earlier } else { &self.log }
+    }
+}
+
 impl Evidence {
+    /// The line that the step itself printed and that holds one of these texts, in whatever case.
+    pub fn printed(&self, texts: &[&str]) -> Option<&str> {
+        let texts: Vec<String> = texts.iter().map(|text| text.to_lowercase()).collect();
+        let holds = |line: &&str| {
+            let line = line.to_lowercase();
+            texts.iter().any(|text| line.contains(text.as_str()))
+        };
+        self.output.iter().map(String::as_str).find(holds)
+    }
+
     /// The first line that holds one of these texts, in whatever case. The step's own output comes first.
     pub fn line(&self, texts: &[&str]) -> Option<&str> {
         let texts: Vec<String> = texts.iter().map(|text| text.to_lowercase()).collect();
@@ -142,7 +159,7 @@ impl Evidence {
     }
 
     fn lines(&self) -> impl Iterator<Item = &str> {
-        let logs = self.units.iter().flat_map(|unit| &unit.log);
+        let logs = self.units.iter().flat_map(UnitSeen::said);
         let container = self.container.iter().flat_map(|container| &container.log);
         self.output.iter().chain(logs).chain(container).map(String::as_str)
     }
@@ -152,7 +169,7 @@ impl Evidence {
     pub fn widened(&self) -> Self {
         let mut wide = self.clone();
         for unit in &mut wide.units {
-            unit.log = std::mem::take(&mut unit.earlier);
+            unit.log.clone_from(&unit.earlier);
         }
         wide
     }

@@ -16,9 +16,21 @@ pub fn plain(line: &str) -> String {
             }
             text
         }
-        _ => line.trim().to_owned(),
+        _ => without_time(line.trim()).to_owned(),
     };
     shortened(&text)
+}
+
+/// A line without the time that it begins with.
+fn without_time(line: &str) -> &str {
+    match line.split_once(' ') {
+        Some((time, rest))
+            if time.contains('T') && time.ends_with('Z') && time.starts_with(char::is_numeric) =>
+        {
+            rest
+        }
+        _ => line,
+    }
 }
 
 /// Columns that a line may take.

@@ -30,7 +30,7 @@ pub(super) fn cause(evidence: &Evidence) -> Option<Cause> {
     Some(Cause::new(
         "host.memory",
         format!("{} ran out of memory: {how}{memory}.", scene.title),
-        "see who takes it: ps axo rss,comm --sort -rss | head; give the host more memory, or this service less \
-         (questdb.heap), or spread the roles over more hosts",
+        "see who takes it: ps axo rss,comm --sort -rss | head; give the host more memory, this service less \
+         in the inventory, or spread the roles over more hosts",
     ))
 }

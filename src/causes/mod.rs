@@ -46,6 +46,8 @@ pub struct Scene {
     pub programs: Vec<String>,
     /// The TCP ports that it listens on.
     pub ports: Vec<u16>,
+    /// The addresses that it listens on, loopback aside; empty for any.
+    pub addresses: Vec<IpAddr>,
     /// What it must reach on other hosts.
     pub needs: Vec<Need>,
 }
@@ -61,7 +63,7 @@ pub struct Need {
     pub port: u16,
 }
 
-/// The cause that any service may have, the surest first.
+/// The cause that any service may have, the surest first. What only systemd and Docker know is [`at_least`].
 pub fn general(evidence: &Evidence) -> Option<Cause> {
     memory::cause(evidence)
         .or_else(|| disk::cause(evidence))
@@ -70,7 +72,11 @@ pub fn general(evidence: &Evidence) -> Option<Cause> {
         .or_else(|| port::cause(evidence))
         .or_else(|| disk::owner(evidence))
         .or_else(|| clock::cause(evidence))
-        .or_else(|| unit::cause(evidence))
+}
+
+/// That it failed, or fails again and again, where nobody knows why.
+pub fn at_least(evidence: &Evidence) -> Option<Cause> {
+    unit::cause(evidence)
 }
 
 #[cfg(test)]

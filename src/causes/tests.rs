@@ -2,7 +2,7 @@
 //! Java 11, Docker 20.10.24, HAProxy 2.6.12) but where it says otherwise.
 
 use super::testing::{container, ended, listener, mount, printed, program};
-use super::{Evidence, Scene, general, read, told};
+use super::{Evidence, Scene, at_least, general, read, told};
 use crate::event::Cause;
 
 fn scene() -> Scene {
@@ -18,11 +18,11 @@ fn scene() -> Scene {
 }
 
 fn code(evidence: &Evidence) -> Option<String> {
-    general(evidence).map(|cause| cause.code)
+    general(evidence).or_else(|| at_least(evidence)).map(|cause| cause.code)
 }
 
 fn cause(evidence: &Evidence) -> Cause {
-    general(evidence).unwrap()
+    general(evidence).or_else(|| at_least(evidence)).unwrap()
 }
 
 #[test]
@@ -202,6 +202,17 @@ fn selinux_and_clocks() {
     let found = cause(&evidence);
     assert_eq!((found.code.as_str(), found.lasting), ("host.clock", false));
     assert!(found.message.starts_with("Its clock is 3600.0 s behind the other hosts'"), "{}", found.message);
+}
+
+#[test]
+fn what_a_unit_that_is_up_said_long_ago_counts_no_more() {
+    let old = "panic: listen tcp 10.99.37.13:2380: bind: address already in use";
+    let mut evidence = ended(scene(), "success", 0, old);
+    assert_eq!(code(&evidence).as_deref(), Some("port.taken"));
+    evidence.units[0].active = "active".into();
+    assert_eq!(code(&evidence), None);
+    evidence.units[0].earlier = vec![old.into()];
+    assert_eq!(code(&evidence).as_deref(), Some("port.taken"), "said since the run began");
 }
 
 #[test]

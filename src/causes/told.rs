@@ -1,6 +1,7 @@
 //! Evidence as people read it: a dozen lines at most.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use super::evidence::{ContainerSeen, Evidence, Reach, UnitSeen};
 use super::lines::telling;
@@ -22,11 +23,12 @@ pub fn told(evidence: &Evidence) -> Vec<String> {
         lines.extend(container(name, seen));
     }
     let log = |seen: &UnitSeen| {
-        if telling(&seen.log, 1).is_empty() { seen.earlier.clone() } else { seen.log.clone() }
+        let said = telling(seen.said(), JOURNAL);
+        if said.is_empty() { telling(&seen.earlier, JOURNAL) } else { said }
     };
     for seen in evidence.units.iter().filter(|seen| is_in_trouble(seen) || evidence.scene.container.is_none())
     {
-        add(&mut lines, telling(&log(seen), JOURNAL));
+        add(&mut lines, log(seen));
     }
     if let Some(seen) = &evidence.container {
         add(&mut lines, telling(&seen.log, JOURNAL));
@@ -93,7 +95,11 @@ fn container(name: &str, seen: &ContainerSeen) -> Option<String> {
 fn holders(evidence: &Evidence) -> Vec<String> {
     let scene = &evidence.scene;
     let others = evidence.seen.listeners.iter().filter(|listener| scene.ports.contains(&listener.port));
+    let may_clash = |ip: IpAddr| {
+        ip.is_unspecified() || ip.is_loopback() || scene.addresses.is_empty() || scene.addresses.contains(&ip)
+    };
     let mut lines: Vec<String> = others
+        .filter(|listener| may_clash(listener.ip))
         .filter(|listener| {
             !listener.process.as_deref().is_some_and(|name| port::is_ours(name, scene.process))
         })

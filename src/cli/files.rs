@@ -22,10 +22,9 @@ pub fn bounded(from: impl Read, most: usize) -> Result<Vec<u8>> {
 /// Bytes as text; the error says where they are none.
 pub fn text(bytes: Vec<u8>) -> Result<String> {
     String::from_utf8(bytes).map_err(|error| {
-        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-        let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        let column = String::from_utf8_lossy(&before[start..]).chars().count() + 1;
+        let before = String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]);
+        let line = before.split('\n').count();
+        let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
         Error::new(ErrorKind::InvalidData, format!("line {line}, column {column}: this is not UTF-8 text"))
     })
 }

@@ -307,9 +307,12 @@ impl ArtifactSource for Archives {
         Box::pin(async move {
             let path = artifact::fetch(artifact, &self.cache, sink).await?;
             let (archive, is_image) = (path.clone(), artifact.product == catalog::IMAGE);
-            let looked = tokio::task::spawn_blocking(move || match is_image {
-                true => artifact::image_names(&archive).map(|_| ()),
-                false => artifact::inspect(&archive, Limits::default()).map(|_| ()),
+            let looked = tokio::task::spawn_blocking(move || {
+                if is_image {
+                    artifact::image_names(&archive).map(|_| ())
+                } else {
+                    artifact::inspect(&archive, Limits::default()).map(|_| ())
+                }
             });
             let broken = |_| {
                 let problem = artifact::Problem::Corrupt { why: "nobody can look into it".to_owned() };
@@ -363,5 +366,34 @@ mod tests {
         assert_eq!((applied.changed, applied.end, applied.failures.len()), (7, End::Failed, 2));
         assert!(applied.failures[0].download && applied.failures[0].hint.is_some());
         assert!(!applied.failures[1].download && applied.failures[1].hint.is_none());
+    }
+
+    #[tokio::test]
+    async fn an_archive_is_looked_into_as_what_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let archives = Archives { cache: Cache::new(folder.path()) };
+        let image = br#"[{"Config":"c.json","RepoTags":["eipwork/kuboard:v3.5.2.9"],"Layers":[]}]"#;
+        for (product, member, content, good) in [
+            (catalog::IMAGE, "manifest.json", &image[..], true),
+            (catalog::IMAGE, "manifest.json", b"[", false),
+            ("etcd", "etcd-v3/etcd", b"\x7fELF", false),
+        ] {
+            let mut tar = tar::Builder::new(Vec::new());
+            let mut header = tar::Header::new_gnu();
+            header.set_size(content.len() as u64);
+            tar.append_data(&mut header, member, content).unwrap();
+            // As `docker save` writes it: not compressed.
+            let bytes = tar.into_inner().unwrap();
+            let path = folder.path().join("archive.tar");
+            std::fs::write(&path, &bytes).unwrap();
+            let artifact = Artifact {
+                product: product.to_owned(),
+                version: "1".to_owned(),
+                source: path.to_str().unwrap().to_owned(),
+                sha256: crate::resource::Sha256Digest::of(&bytes),
+            };
+            let found = archives.path(&artifact, &crate::event::Silent).await;
+            assert_eq!(found.is_ok(), good, "{product}: {found:?}");
+        }
     }
 }

@@ -86,8 +86,10 @@ impl HostErrorKind {
     /// How long to wait before each further try; empty where none can go better.
     pub fn pauses(self) -> &'static [Duration] {
         match self {
-            // A daemon or a network that is being restarted is back soon; a machine that boots is not waited for.
-            Self::Unreachable | Self::Refused | Self::Disconnected => &[SECOND, TWO],
+            // A daemon that is being restarted is back soon; a machine that boots is not waited for.
+            Self::Refused | Self::Disconnected => &[SECOND, TWO],
+            // A neighbour that is off costs three seconds each time.
+            Self::Unreachable => &[SECOND],
             // Each try has been a wait by itself.
             Self::Silent => &[Duration::ZERO],
             // Servers let ten in at a time (MaxStartups), and each takes its turn.

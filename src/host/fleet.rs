@@ -22,15 +22,15 @@ pub struct Fleet {
     pace: Arc<Mutex<Vec<(Instant, Duration)>>>,
 }
 
-/// How long a silent host is waited for. What answers in any way has its time.
+/// How long a silent host is waited for. What answers in any way has its tries.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
     /// At the first try, whole seconds.
     pub accept: Duration,
     /// At the second.
     pub again: Duration,
-    /// Whether there is a second try even where the others answer swiftly. There always is where they do not: then this
-    /// machine may be the slow one, or its network.
+    /// Whether a silent host, or one without a route, is tried again even where the others answer swiftly. It always is
+    /// where they do not: then this machine may be the slow one, or its network.
     pub insists: bool,
 }
 
@@ -107,7 +107,8 @@ impl Fleet {
                 self.answered(begun.elapsed());
             }
             let pauses = error.kind.pauses();
-            let is_settled = error.kind == HostErrorKind::Silent && !self.patience.insists && !self.is_slow();
+            let is_dead = matches!(error.kind, HostErrorKind::Silent | HostErrorKind::Unreachable);
+            let is_settled = is_dead && !self.patience.insists && !self.is_slow();
             let pause = pauses.get(attempt - 1).filter(|_| !is_settled);
             sink.emit(Event::HostUnreachable {
                 host: name.clone(),

@@ -197,9 +197,11 @@ holds() {
     if [ "${sum%% *}" = "$1" ]; then say received; else say absent; fi
 }
 
-# receive SIZE SHA256 PATH: the bytes, checked as they lie on the disk, in place only when they are right.
+# receive SIZE SHA256 PATH: the bytes, checked as they lie on the disk, in place only when they are right. What a shell
+# that was killed has left of them is in nobody's way, and gone.
 receive() {
     part=$3.$$.part
+    rm -f "$3".*.part
     (umask 077 && mkdir -p "${3%/*}" && : >"$part") || broken "cannot write to ${3%/*}"
     if ! {
         { [ "$1" -lt 65536 ] || dd bs=65536 count="$(($1 / 65536))" iflag=fullblock 2>/dev/null; } &&

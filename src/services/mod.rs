@@ -40,9 +40,15 @@ pub fn looks(inventory: &Inventory, host: &HostName) -> Looks {
     looks
 }
 
-/// Why something of a service does not come up, where that is known: as the service itself says it, else as any might.
-pub fn explain(service: Service, inventory: &Inventory, evidence: &Evidence) -> Option<Cause> {
-    service.cause(inventory, evidence).or_else(|| causes::general(evidence))
+/// Why something of a service does not come up, where that is known. What the service itself says for sure comes first,
+/// then what any might have; that it waits for a neighbour counts only where it has no trouble of its own.
+pub fn explain(service: Option<Service>, inventory: &Inventory, evidence: &Evidence) -> Option<Cause> {
+    let own = service.and_then(|service| service.cause(inventory, evidence));
+    let (sure, passing) = match own {
+        Some(cause) if cause.lasting => (Some(cause), None),
+        other => (None, other),
+    };
+    sure.or_else(|| causes::general(evidence)).or(passing).or_else(|| causes::at_least(evidence))
 }
 
 impl Service {
@@ -95,7 +101,7 @@ impl Service {
         match self {
             Self::Etcd => etcd::scene(inventory, host),
             Self::Questdb => questdb::scene(inventory),
-            Self::Kuboard => kuboard::scene(inventory),
+            Self::Kuboard => kuboard::scene(inventory, host),
             Self::LoadBalancer => load_balancer::scene(inventory),
         }
     }

@@ -221,8 +221,8 @@ fn members_without_end_are_refused_before_they_are_all_read() {
 fn with_headers(kind: EntryType, headers: &[(&str, &str)]) -> Vec<u8> {
     let mut records = String::new();
     for (key, value) in headers {
-        let length = (1..).find(|n: &usize| n.to_string().len() + key.len() + value.len() + 3 == *n).unwrap();
-        records += &format!("{length} {key}={value}\n");
+        let length = (1..99_usize).find(|n| n.to_string().len() + key.len() + value.len() + 3 == *n).unwrap();
+        records.push_str(&[length.to_string().as_str(), " ", key, "=", value, "\n"].concat());
     }
     let mut tar = Builder::new(Vec::new());
     put(&mut tar, kind, b"pax", b"", records.as_bytes());

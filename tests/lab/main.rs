@@ -11,6 +11,7 @@
 )]
 
 mod argv;
+mod causes;
 mod cold;
 mod course;
 mod eight;
@@ -29,6 +30,7 @@ mod seed;
 mod six;
 mod stands;
 mod states;
+mod strangers;
 mod three;
 mod tool;
 mod torture;

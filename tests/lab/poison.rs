@@ -55,13 +55,14 @@ impl Poison {
         }
     }
 
-    /// Whether only root and the services read the files of a host that hold this form of one.
-    pub fn is_shut(&self, lab: &Lab, host: &str, form: &str) -> bool {
+    /// The files of a host that hold one of them and that others than root and the services can read.
+    pub fn open_files(&self, lab: &Lab, host: &str) -> String {
+        let forms: String = self.forms().map(|form| format!(" -e '{form}'")).collect();
         let script = format!(
-            "grep -rlF -e '{form}' /etc /opt /run /tmp /home /root /data /var/lib/kuboard-ha /var/log /var/cache /usr/local \
+            "grep -rlF{forms} /etc /opt /run /tmp /home /root /data /var/lib/kuboard-ha /var/log /var/cache /usr/local \
              2>/dev/null | while read -r file; do ! runuser -u nobody -- test -r \"$file\" || echo \"$file\"; done; true"
         );
-        lab.exec(host, &script).is_empty()
+        lab.exec(host, &script)
     }
 }
 

@@ -304,21 +304,26 @@ fn edit(world: &mut World, host: &HostName, path: &str, old: &str, new: &str) {
     }
 }
 
-/// `JOB ACTION RESOURCE`: carries out what stands before the last such step of that job.
+/// `JOB ACTION RESOURCE [#N]`: carries out what stands before the Nth such step of that job, the last unless said.
 fn run_until(world: &mut World, wanted: &str) {
+    let (step_wanted, number) = match wanted.split_once(" #") {
+        Some((step, number)) => (step, number.parse::<usize>().ok()),
+        None => (wanted, None),
+    };
     let planning = plan(&world.inventory, &world.look());
     let mut count = 0;
-    let mut before = None;
+    let mut found = Vec::new();
     for job in &planning.plan.jobs {
         for step in &job.steps {
             let action = serde_json::to_value(&step.action).unwrap_or_default();
             let action = action["do"].as_str().unwrap_or_default().to_owned();
-            if format!("{} {action} {}", job.id, step.resource) == wanted {
-                before = Some(count);
+            if format!("{} {action} {}", job.id, step.resource) == step_wanted {
+                found.push(count);
             }
             count += 1;
         }
     }
+    let before = number.map_or(found.last(), |number| found.get(number - 1)).copied();
     let before = before.unwrap_or_else(|| panic!("no {wanted} in:\n{}", super::listing(&planning)));
     world.run(&planning, before).unwrap_or_else(|why| panic!("{why}"));
     world.pass_time();

@@ -16,6 +16,7 @@ use crate::cli::hosts::{Hosts, Means};
 use crate::cli::output::console::Console;
 use crate::cli::output::document::PlanDocument;
 use crate::cli::output::feed::Feed;
+use crate::cli::output::findings_view::findings_view;
 use crate::cli::output::json::Line;
 use crate::cli::output::outcome_view::{OutcomeEvent, exit, outcome_view};
 use crate::cli::output::plan_view::PlanView;
@@ -26,7 +27,7 @@ use crate::cli::site::{InventoryArg, Site};
 use crate::event::{Event, EventSink};
 use crate::facts::Facts;
 use crate::host::fleet::Patience;
-use crate::plan::model::{Planning, Risk};
+use crate::plan::model::{Finding, Planning, Risk, Severity};
 
 /// Make the hosts what the inventory says
 ///
@@ -100,7 +101,7 @@ async fn up(args: &UpArgs, global: &Global, console: &Console) -> Result<Exit, C
         events,
     };
     let mut hosts = Hosts::new(&site, means);
-    let mut consent = Asking { site: &site, console, feed: &feed, cancel, yes: args.yes };
+    let mut consent = Asking { site: &site, console, feed: &feed, cancel, yes: args.yes, warned: Vec::new() };
     let outcome = converge(&mut hosts, &mut consent).await;
     feed.finish();
     if args.timings {
@@ -136,6 +137,7 @@ struct Asking<'a> {
     feed: &'a Feed,
     cancel: Cancel,
     yes: bool,
+    warned: Vec<Finding>,
 }
 
 impl Consent for Asking<'_> {
@@ -160,6 +162,9 @@ impl Consent for Asking<'_> {
     fn planned(&mut self, round: u32, planning: &Planning) {
         let plan = &planning.plan;
         self.feed.emit(Event::Planned { round, jobs: plan.jobs.len(), steps: plan.step_count() });
+        if !plan.is_empty() && !planning.is_blocked() {
+            self.warn(&planning.findings);
+        }
     }
 
     fn is_cancelled(&self) -> bool {
@@ -172,6 +177,20 @@ impl Consent for Asking<'_> {
 }
 
 impl Asking<'_> {
+    /// Says each warning once, before what it is about changes: afterwards there may be nothing left that knows of it.
+    fn warn(&mut self, findings: &[Finding]) {
+        let news: Vec<Finding> = findings
+            .iter()
+            .filter(|finding| finding.severity == Severity::Warning && !self.warned.contains(finding))
+            .cloned()
+            .collect();
+        if !news.is_empty() && !self.console.is_quiet() {
+            self.feed.clear();
+            self.console.say(&findings_view(&news, self.console.stderr_canvas()));
+        }
+        self.warned.extend(news);
+    }
+
     /// Shows the plan and waits for an answer or a signal.
     async fn ask(&self, planning: &Planning, facts: &Facts, risk: Risk) -> bool {
         let cluster = &self.site.inventory.cluster;

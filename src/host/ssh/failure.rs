@@ -209,6 +209,8 @@ fn told(log: Log<'_>) -> Failure {
             "the server turned us away before the login: too many at once".to_owned()
         }
         HungUp => format!("the server hung up before the login ({})", plain(line)),
+        // The host and its port were said already.
+        Unreachable => lower(plain(line).rsplit(": ").next().unwrap_or_default()),
         _ => lower(&plain(line)),
     };
     Failure::of(kind, what)

@@ -19,6 +19,7 @@ pub fn scene(inventory: &Inventory, host: &HostName) -> Scene {
         data: vec![etcd.data_dir.clone()],
         programs: vec![HOME.to_owned()],
         ports: vec![etcd.client_port, etcd.peer_port],
+        addresses: vec![inventory.address(host)],
         needs: others
             .map(|other| Need {
                 host: other.clone(),
@@ -176,7 +177,8 @@ pub(super) fn corrupt(kind: &str, end: &str) -> Cause {
         format!("etcd raised the alarm {kind}: the members' data differ, and it serves no more."),
         format!(
             "see which member differs: etcdctl --endpoints={end} alarm list; etcdctl --endpoints={end} endpoint hashkv \
-             --cluster -w table"
+             --cluster -w table. Let the one that differs be replaced: there systemctl disable --now etcd, its data moved \
+             aside, then `kuboard-ha plan`; last: etcdctl --endpoints={end} alarm disarm"
         ),
     )
 }

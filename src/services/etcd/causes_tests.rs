@@ -86,6 +86,7 @@ fn two_clusters_name_both_and_a_member_that_is_up_only_hears_a_stranger() {
     );
     let mut up = ended(scene(&manual(), &host()), "success", 0, line);
     up.units[0].active = "active".into();
+    up.units[0].earlier = vec![line.into()];
     assert!(!cause(&manual(), &up).unwrap().lasting);
 }
 
@@ -139,4 +140,22 @@ fn peers_that_are_not_reached_are_named_with_the_way_that_is_shut() {
         "{}",
         found.message
     );
+}
+
+#[test]
+fn trouble_of_ones_own_comes_before_that_of_neighbours_and_a_loop_after_both() {
+    let explain = |evidence: &Evidence| {
+        crate::services::explain(Some(crate::services::Service::Etcd), &manual(), evidence).unwrap()
+    };
+    let mut evidence = reach([Reach::Open, Reach::Refused]);
+    evidence.units = ended(scene(&manual(), &host()), "exit-code", 1, "").units;
+    evidence.units[0].restarts = 9;
+    let found = explain(&evidence);
+    assert_eq!(
+        (found.code.as_str(), found.lasting),
+        ("etcd.peers-unreachable", false),
+        "it starts until they answer"
+    );
+    evidence.units[0].log = vec![fatal("listen tcp 10.99.16.13:2380: bind: address already in use")];
+    assert_eq!(explain(&evidence).code, "port.taken");
 }

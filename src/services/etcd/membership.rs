@@ -44,7 +44,7 @@ impl Walk<'_, '_> {
         job.after(&before);
         job.guard("the members are as they were seen", listed);
         job.guard("a majority is healthy", safe);
-        let reason = Reason::Differs(format!("{} is not in the inventory", called(member)));
+        let reason = Reason::Differs("the inventory does not name it".to_owned());
         removed(&mut job, call, reason);
         job.done()
     }

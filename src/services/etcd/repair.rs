@@ -26,14 +26,20 @@ impl Walk<'_, '_> {
     /// Drafts the repairs. Gives the job that the last of them ends with, or what was to be waited for before.
     pub(super) fn repair(&mut self, before: &[JobId]) -> Vec<JobId> {
         let mut last = before.to_vec();
-        // Each host is retired and joined once at most, each stranger removed once.
-        for _ in 0..4 * self.hosts.len() + 8 {
+        let mut done = Vec::new();
+        loop {
             let judgement = judge(self.draft.inventory, &self.draft.facts);
             if judgement.verdict != Verdict::Formed {
                 break;
             }
             let quorum = Quorum::new(&judgement, self);
-            match quorum.next(&judgement) {
+            let next = quorum.next(&judgement);
+            // What did not help once will not help twice.
+            if next.is_some() && done.contains(&next) {
+                break;
+            }
+            done.push(next.clone());
+            match next {
                 Some(Repair::Remove(member)) => last = vec![self.remove(&member, &quorum, &last)],
                 Some(Repair::Retire(host, state)) => last = vec![self.retire(&host, &state, &quorum, &last)],
                 Some(Repair::Join(host)) => {

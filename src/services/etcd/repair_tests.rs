@@ -1,7 +1,7 @@
-use super::super::testing::{Scene, host, listing};
+use super::super::testing::{CLUSTER, Scene, host, listing};
 use super::super::verdict::{MemberState, judge};
 use crate::facts::model::Observed;
-use crate::facts::service::Member;
+use crate::facts::service::{DataIds, Member};
 use crate::plan::model::{Plan, Risk, Severity};
 
 /// The jobs that change the membership, in order.
@@ -74,6 +74,8 @@ fn what_is_left_of_a_lost_member_is_set_aside() {
             scene.stopped(2);
             let all = scene.members();
             scene.listed(&[all[0].clone(), all[2].clone()]);
+            let (cluster_id, member_id) = (CLUSTER.to_owned(), all[1].id.clone());
+            scene.etcd(2).data = Some(DataIds { cluster_id, member_id });
         },
     ];
     for spoil in spoilers {

@@ -8,7 +8,7 @@ use crate::inventory::Inventory;
 use crate::resource::HostName;
 
 /// What is looked at where a replica does not come up.
-pub fn scene(inventory: &Inventory) -> Scene {
+pub fn scene(inventory: &Inventory, host: &HostName) -> Scene {
     let kuboard = &inventory.kuboard;
     let need = |host: &HostName, port| Need { host: host.clone(), address: inventory.address(host), port };
     let members = inventory.etcd.hosts.iter().map(|host| need(host, inventory.etcd.client_port));
@@ -22,6 +22,7 @@ pub fn scene(inventory: &Inventory) -> Scene {
         data: vec!["/var/lib/docker".to_owned(), kuboard.data_dir.clone()],
         programs: Vec::new(),
         ports: vec![kuboard.http_port, kuboard.agent_port],
+        addresses: vec![inventory.address(host)],
         needs: members.chain(questdb.map(|questdb| need(&questdb.host, QUESTDB_PORT))).collect(),
     }
 }
@@ -61,12 +62,13 @@ fn engine(evidence: &Evidence) -> Option<Cause> {
     None
 }
 
+/// An engine's journal tells of pulls long ago: only what the step itself printed counts.
 fn image(inventory: &Inventory, evidence: &Evidence) -> Option<Cause> {
     let image = &inventory.kuboard.image;
     let registry = registry(image);
     let other_way = "or let it be loaded from a file: kuboard.image_archive";
     let try_it = format!("try it there: docker pull {image}");
-    if evidence.says(&["toomanyrequests"]) {
+    if evidence.printed(&["toomanyrequests"]).is_some() {
         return Some(Cause::new(
             "docker.rate-limit",
             format!("{registry} gives no more images to this address for now."),
@@ -81,7 +83,7 @@ fn image(inventory: &Inventory, evidence: &Evidence) -> Option<Cause> {
         "manifest for ",
         "the archive holds no image named",
     ];
-    if let Some(line) = evidence.line(&missing) {
+    if let Some(line) = evidence.printed(&missing) {
         return Some(Cause::new(
             "docker.image-missing",
             format!("There is no image {image} where it was looked for: {}.", plain(line)),
@@ -96,14 +98,14 @@ fn image(inventory: &Inventory, evidence: &Evidence) -> Option<Cause> {
         "access to the resource is denied",
         "incorrect username or password",
     ];
-    if let Some(line) = evidence.line(&denied) {
+    if let Some(line) = evidence.printed(&denied) {
         return Some(Cause::new(
             "docker.registry-denied",
             format!("{registry} refuses to give {image}: {}.", plain(line)),
             "set kuboard.registry (username, password) in the inventory, and see that the image's name is right",
         ));
     }
-    if let Some(line) = evidence.line(&["x509:", "server gave http response to https client"]) {
+    if let Some(line) = evidence.printed(&["x509:", "server gave http response to https client"]) {
         return Some(Cause::new(
             "docker.registry-tls",
             format!("{registry} does not show a certificate that Docker trusts: {}.", plain(line)),
@@ -112,7 +114,7 @@ fn image(inventory: &Inventory, evidence: &Evidence) -> Option<Cause> {
     }
     let unreachable =
         ["/v2/\": ", "/v2/: ", "tls handshake timeout", "proxyconnect tcp", "unexpected http status: 5"];
-    let line = evidence.line(&unreachable)?;
+    let line = evidence.printed(&unreachable)?;
     // A network that is slow today may be quick tomorrow; a step that pulls has ended with this.
     Some(Cause::new(
         "docker.registry-unreachable",

@@ -1,13 +1,17 @@
 //! What Docker 20.10.24 printed where it was made to fail, but where it says otherwise.
 
-use super::{cause, scene};
-use crate::causes::Reach;
+use super::cause;
 use crate::causes::testing::{container, ended, printed, reached};
+use crate::causes::{Reach, Scene};
 use crate::facts::model::{Docker, Observed};
-use crate::status::sample::manual;
+use crate::status::sample::{host, manual};
+
+fn scene() -> Scene {
+    super::scene(&manual(), &host("kuboard-1"))
+}
 
 fn of(output: &str) -> Option<String> {
-    cause(&manual(), &printed(scene(&manual()), output)).map(|cause| cause.code)
+    cause(&manual(), &printed(scene(), output)).map(|cause| cause.code)
 }
 
 #[test]
@@ -87,7 +91,7 @@ fn engines_and_containers() {
     }
     // From dockerd's own source.
     let settings = "unable to configure the Docker daemon with file /etc/docker/daemon.json: invalid character 'u' looking for beginning of value";
-    let evidence = ended(scene(&manual()), "exit-code", 1, settings);
+    let evidence = ended(scene(), "exit-code", 1, settings);
     assert_eq!(cause(&manual(), &evidence).unwrap().code, "docker.setting");
 }
 
@@ -95,7 +99,7 @@ fn engines_and_containers() {
 fn an_engine_that_forbids_threads_is_too_old_or_its_seccomp_is() {
     // As eip-work/kuboard-press#510 tells it.
     let log = "runtime/cgo: pthread_create failed: Operation not permitted\nSIGABRT: abort";
-    let mut evidence = container(scene(&manual()), 2, log);
+    let mut evidence = container(scene(), 2, log);
     assert_eq!(cause(&manual(), &evidence).unwrap().code, "docker.seccomp");
     let engine =
         |version: &str| Observed::Known(Some(Docker { version: Some(version.into()), ..Docker::default() }));
@@ -109,7 +113,7 @@ fn an_engine_that_forbids_threads_is_too_old_or_its_seccomp_is() {
 
 #[test]
 fn a_store_that_is_not_reached_is_waited_for() {
-    let mut evidence = printed(scene(&manual()), "not reached from here: etcd1");
+    let mut evidence = printed(scene(), "not reached from here: etcd1");
     evidence.reach = vec![reached("etcd1", "10.99.16.11", 2379, Reach::Silent)];
     let found = cause(&manual(), &evidence).unwrap();
     assert_eq!((found.code.as_str(), found.lasting), ("kuboard.unreachable-neighbour", false));

@@ -16,6 +16,7 @@ pub fn scene(inventory: &Inventory) -> Scene {
         process: "haproxy",
         units: vec![HAPROXY.to_owned(), KEEPALIVED.to_owned()],
         ports: balancer.map(|balancer| balancer.port).into_iter().chain(tls).chain([HEALTH_PORT]).collect(),
+        addresses: balancer.map(|balancer| balancer.address).into_iter().collect(),
         data: vec!["/run".to_owned()],
         ..Scene::default()
     }
@@ -30,7 +31,8 @@ pub(super) fn taken(address: IpAddr, evidence: &str, host: &str) -> Cause {
              machines would fight over it."
         ),
         format!(
-            "choose a free load_balancer.address, or find that machine from {host}: ip neigh show to {address}"
+            "choose a free load_balancer.address, or find that machine from {host}: ip neigh show to {address} ; once it is \
+             free, the balancers forget at once with:\n  ip neigh flush to {address}"
         ),
     )
 }

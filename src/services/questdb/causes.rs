@@ -13,11 +13,10 @@ pub fn scene(inventory: &Inventory) -> Scene {
         process: "java",
         user: USER,
         units: vec![UNIT.to_owned()],
-        container: None,
         data: vec![dir.clone(), format!("{dir}/db"), format!("{dir}/tmp")],
         programs: vec!["/opt".to_owned()],
         ports: vec![PG_PORT, 9000, 9003],
-        needs: Vec::new(),
+        ..Scene::default()
     }
 }
 

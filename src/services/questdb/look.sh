@@ -2,7 +2,7 @@
 if [ -d "$data_dir/db" ] && [ -n "$(ls -A "$data_dir/db" 2>/dev/null)" ]; then
 	printf 'data %s\n' "$(stat -c '%U:%G' "$data_dir/db")"
 	# Two numbers at most: the tables' format, and since QuestDB 7 that of the whole.
-	od -An -tu4 -N8 "$data_dir/db/_upgrade.d" 2>/dev/null | awk '{ print "format", $2 > 0 ? $1 "." $2 : $1 }'
+	od -An -tu4 -N8 "$data_dir/db/_upgrade.d" 2>/dev/null | awk '{ print "format", ($2 ? $1 "." $2 : $1) }'
 else
 	echo 'data none'
 fi

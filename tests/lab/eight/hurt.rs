@@ -15,8 +15,13 @@ pub fn paused(lab: &Lab) {
     assert_eq!(status["verdict"], "degraded", "{}", brief(&status));
     assert_eq!(status["hosts"]["questdb"]["reachable"], false);
     assert!(status["reasons"].to_string().contains("questdb"), "{}", brief(&status));
-    let plain = lab.run(&["status", "-o", "plain", "--check"]).exits(4).within(8.0);
+    let plain = lab.run(&["status", "-o", "plain", "--check"]).exits(4).within(12.0);
     plain.says("degraded");
+    // `up` asks twice and shows it, has looked at the others meanwhile, and says soon what it makes of it.
+    let up = lab.run(&["up", "-v", "-o", "plain"]).exits(4).within(20.0);
+    up.says("connection timed out: it was accepted, and then nothing was said, trying again (2 of 2)");
+    up.says("kuboard-ha up --without questdb");
+    assert_eq!(up.stderr.matches("looked at").count(), 7, "{}", up.stderr);
     lab.hosts_do("unpause", &["questdb"]);
     lab.until_status(BOOT, "healthy after the host came back to its senses", is_healthy);
 }
@@ -29,7 +34,7 @@ pub fn member(lab: &Lab) {
     assert_eq!(status["hosts"]["etcd2"]["reachable"], false, "{}", brief(&status));
     // Down as long as the survivors elect a leader, if it was the leader that died.
     assert!(["degraded", "down"].contains(&status["verdict"].as_str().unwrap()), "{}", brief(&status));
-    // It tries again for half a minute, in case the machine is only booting.
+    // It tries again for some seconds.
     let blocked = lab.start(&["up", "-o", "plain"]);
     // The survivors may need an election first.
     let limit = Duration::from_secs(30);

@@ -5,7 +5,7 @@ use super::{DATA, MEMBERS, converges, etcd, members, says_of, told};
 use crate::etcd::Etcd;
 use crate::lab::Lab;
 use crate::poll::until;
-use crate::stands::{BOOT, brief, built};
+use crate::stands::{BOOT, brief};
 use crate::writer::Writer;
 
 /// The manual's commands up to `systemctl start etcd`: whoever stops there leaves the state `new`.
@@ -43,8 +43,8 @@ pub fn way_out(lab: &Lab) {
     for finding in findings {
         lab.exec(&finding.host, finding.commands("; then on each member host: ", "; then run up again"));
     }
-    built(lab);
-    super::same_data(lab);
+    lab.up();
+    super::well(lab);
 }
 
 /// Another cluster's data under a member of ours, as after a restore on the wrong machine.

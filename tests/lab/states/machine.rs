@@ -10,7 +10,7 @@ pub fn left_out(lab: &Lab) {
     let writer = Writer::start(&etcd(lab), "left-out");
     lab.hosts_do("kill", &["node-3"]);
     lab.exec("node-2", "systemctl stop etcd");
-    let status = told(lab, "unknown", 0);
+    let status = told(lab, "stopped", 0);
     assert_eq!(status["verdict"], "down");
     says_of(&status, "node-3", "not reachable");
     lab.run(&["up", "-o", "plain", "--without", "node-3"]).exits(0);
@@ -39,7 +39,7 @@ pub fn replaced(lab: &Lab) {
     // It was only thought to be dead: what it holds is of a member that is no more. It does no harm.
     lab.hosts_do("start", &["node-3"]);
     lab.hosts_do("wait", &["node-3"]);
-    super::healthy(lab);
+    super::well(lab);
 }
 
 /// And back again, with the old data on the machine that comes, while the one that goes is alive.

@@ -19,7 +19,7 @@ use crate::course::Course;
 use crate::etcd::Etcd;
 use crate::lab::{Image, Lab};
 use crate::poll::until;
-use crate::stands::{BOOT, brief, healthy};
+use crate::stands::{brief, is_healthy};
 use crate::writer::Writer;
 
 /// The members. Kuboard is on the first of them.
@@ -30,8 +30,8 @@ const SPARE: [(&str, &str); 1] = [("node-4", "10.99.31.14")];
 const DATA: &str = "/var/lib/etcd";
 /// What stands in `/etc/fstab` for it.
 const DISK: &str = "/srv/disk /var/lib/etcd none bind 0 0";
-/// How long an election takes at most.
-const ELECTED: Duration = Duration::from_secs(30);
+/// An election takes ten seconds at most; this machine may be busy.
+const ELECTED: Duration = Duration::from_mins(1);
 
 /// Every write that was acknowledged so far.
 static KEPT: Mutex<Vec<String>> = Mutex::new(Vec::new());
@@ -39,6 +39,9 @@ static KEPT: Mutex<Vec<String>> = Mutex::new(Vec::new());
 #[test]
 fn states_of_etcd() {
     let lab = Lab::boot("test-states", "10.99.31", Image::Full, "three", |text| small(&text));
+    for (host, address) in SPARE {
+        lab.inventory.edit(&format!("  {host}: {address}\n"), "");
+    }
     let mut course = Course::new(&lab);
     course.must("the members have disks of their own", disks);
     course.early("an etcd built by hand from the manual is recognised and left alone", foreign::by_hand);
@@ -75,9 +78,6 @@ fn small(text: &str) -> String {
 }
 
 fn disks(lab: &Lab) {
-    for (host, address) in SPARE {
-        lab.inventory.edit(&format!("  {host}: {address}\n"), "");
-    }
     let script = format!(
         "mkdir -p /srv/disk {DATA} && echo '{DISK}' >>/etc/fstab && systemctl daemon-reload && mount -a"
     );
@@ -109,7 +109,13 @@ fn converges(lab: &Lab, flags: &[&str], writer: Writer) {
     arguments.extend(flags);
     lab.run(&arguments).exits(0);
     KEPT.lock().unwrap().extend(writer.finish().acknowledged);
-    healthy(lab);
+    well(lab);
+}
+
+/// All is well, and every member holds the same.
+#[track_caller]
+fn well(lab: &Lab) {
+    lab.until_status(ELECTED, "healthy", is_healthy);
     same_data(lab);
 }
 
@@ -121,7 +127,7 @@ fn same_data(lab: &Lab) {
         lab.hosts.keys().map(String::as_str).filter(|host| text.contains(*host)).collect();
     let ends: Vec<String> = members.iter().map(|host| format!("{}:2379", lab.address(host))).collect();
     let script = format!("etcdctl --endpoints={} endpoint hashkv -w json", ends.join(","));
-    until(BOOT, "every member holds the same data", || {
+    until(ELECTED, "every member holds the same data", || {
         let text = lab.try_exec("node-1", &script)?;
         let answers: Value = serde_json::from_str(&text).map_err(|error| format!("{error}: {text}"))?;
         let hashes: Vec<&Value> =
@@ -140,11 +146,12 @@ fn told(lab: &Lab, verdict: &str, can_lose: u64) -> Value {
     status
 }
 
-/// What `status` says of a member: whether it is healthy, and words of why not.
+/// What `status` says of a member that does not serve: words of why not.
 #[track_caller]
 fn says_of(status: &Value, member: &str, words: &str) {
     let all = status["etcd"]["members"].as_array().unwrap();
     let row = all.iter().find(|row| row["name"] == member).unwrap_or_else(|| panic!("no {member}: {all:?}"));
     assert!(row["why"].as_str().is_some_and(|why| why.contains(words)), "no `{words}` of {member}: {row}");
-    assert_ne!(row["healthy"], true, "{row}");
+    // A learner answers for its health as a voter does.
+    assert!(row["healthy"] != true || row["learner"] == true, "{row}");
 }

@@ -4,7 +4,10 @@ use std::thread::Scope;
 use std::time::Duration;
 
 use crate::lab::Lab;
+use crate::net;
+use crate::poll::until;
 use crate::seed::Seed;
+use crate::stands::BOOT;
 use crate::tool::Running;
 
 /// What befalls a run at some point.
@@ -152,24 +155,24 @@ impl Blow {
                 let all: Vec<&str> = lab.hosts.keys().map(String::as_str).collect();
                 lab.hosts_do("kill", &all);
                 for host in all {
-                    self.passes(lab, host, "start", Duration::ZERO, scope);
+                    passes(lab, host, "start", Duration::ZERO, scope);
                 }
             }
             Kind::Power => {
                 lab.hosts_do("kill", &[&self.host]);
-                self.passes(lab, &self.host, "start", Duration::ZERO, scope);
+                passes(lab, &self.host, "start", Duration::ZERO, scope);
             }
             Kind::Paused => {
                 lab.hosts_do("pause", &[&self.host]);
-                self.passes(lab, &self.host, "unpause", self.lasts, scope);
+                passes(lab, &self.host, "unpause", self.lasts, scope);
             }
             Kind::Unplugged => {
                 lab.hosts_do("cut", &[&self.host]);
-                self.passes(lab, &self.host, "mend", self.lasts, scope);
+                passes(lab, &self.host, "mend", self.lasts, scope);
             }
             Kind::Full => {
                 lab.hosts_do("fill", &[&self.host]);
-                self.passes(lab, &self.host, "free", 2 * self.lasts, scope);
+                passes(lab, &self.host, "free", 2 * self.lasts, scope);
             }
         }
         if self.kills_too() {
@@ -177,19 +180,14 @@ impl Blow {
         }
     }
 
-    fn passes<'scope>(
-        &self,
-        lab: &'scope Lab,
-        host: &str,
-        action: &'static str,
-        after: Duration,
-        scope: &'scope Scope<'scope, '_>,
-    ) {
-        let host = host.to_owned();
-        scope.spawn(move || {
-            std::thread::sleep(after);
-            lab.hosts_do(action, &[&host]);
-        });
+    /// Once the run is over: waits until a host that lost its power can be connected to.
+    pub fn wait(&self, lab: &Lab) {
+        for (host, address) in &lab.hosts {
+            let is_hit = self.kind == Kind::Blackout || self.kind == Kind::Power && self.host == *host;
+            if is_hit {
+                until(BOOT, &format!("{host} lets people in again"), || net::connect(address, 22).map(drop));
+            }
+        }
     }
 
     /// In one line.
@@ -209,6 +207,21 @@ impl Blow {
         };
         if self.kills_too() { format!("{what}, and SIGKILL") } else { what }
     }
+}
+
+/// Does this to a host in a while.
+fn passes<'scope>(
+    lab: &'scope Lab,
+    host: &str,
+    action: &'static str,
+    after: Duration,
+    scope: &'scope Scope<'scope, '_>,
+) {
+    let host = host.to_owned();
+    scope.spawn(move || {
+        std::thread::sleep(after);
+        lab.hosts_do(action, &[&host]);
+    });
 }
 
 /// Kills the ssh processes that name this address. Through a bastion that is the bastion's own connection too.

@@ -43,6 +43,8 @@ const A_RUN: usize = 3;
 const EARLY: usize = 12;
 /// One in so many simple kills is compared with what the plan's effects predict.
 const PREDICTED: usize = 4;
+/// How often the last run of a chain may say that it cannot see enough yet.
+const TRIES: usize = 5;
 /// After so many failures it is enough.
 const ENOUGH: usize = 3;
 
@@ -149,9 +151,16 @@ impl Torture<'_> {
             }
         }
         let begun = Instant::now();
-        let last = self.machine.start(lab, &["up", "-o", "json", "--yes"]).finish();
-        lab.keep(&last);
-        let last = last.exits(0);
+        let mut tries = TRIES;
+        let last = loop {
+            let last = self.machine.start(lab, &["up", "-o", "json", "--yes"]).finish();
+            lab.keep(&last);
+            tries -= 1;
+            if tries == 0 || !saw_too_little(&last) {
+                break last.exits(0);
+            }
+            self.report.ended(last.code.unwrap_or_default());
+        };
         self.report.converged(change, begun.elapsed());
         if let Some(writer) = writer {
             writer.finish();
@@ -167,7 +176,7 @@ impl Torture<'_> {
         let (mut chance, mut blow) = self.draw();
         let early = chance.below(8) == 0;
         let is_simple = !early && matches!(blow.kind, Kind::Killed | Kind::Moved);
-        let mut prefix = (is_simple && chance.below(PREDICTED) == 0).then(|| {
+        let prefix = (is_simple && chance.below(PREDICTED) == 0).then(|| {
             self.calm();
             Prefix::new(self.machine.facts(lab), &predicted::inventory(lab))
         });
@@ -182,9 +191,6 @@ impl Torture<'_> {
                     continue;
                 }
                 seen += 1;
-                if let Some(prefix) = &mut prefix {
-                    prefix.heard(&event);
-                }
                 if kind == "planned" {
                     let count = |what: &str| usize::try_from(event[what].as_u64().unwrap()).unwrap();
                     of = 2 * (count("steps") + count("jobs"));
@@ -216,7 +222,14 @@ impl Torture<'_> {
         let outcome = up.finish();
         lab.keep(&outcome);
         self.ended(&outcome, &blows);
-        if let Some(prefix) = prefix {
+        for blow in &blows {
+            blow.wait(lab);
+        }
+        if let Some(mut prefix) = prefix {
+            // All that it said, what came after the blow too.
+            for event in outcome.stdout.lines().filter_map(|line| serde_json::from_str(line).ok()) {
+                prefix.heard(&event);
+            }
             self.predicted(&prefix);
         }
         if blows.iter().any(|blow| blow.kind == Kind::Moved) {
@@ -241,7 +254,8 @@ impl Torture<'_> {
             return;
         }
         let end = outcome.last_event();
-        assert!(!blows.is_empty(), "up ended with {code}, and nothing befell it\n{}", outcome.told());
+        let is_hurt = !blows.is_empty() || saw_too_little(outcome);
+        assert!(is_hurt, "up ended with {code}, and nothing befell it\n{}", outcome.told());
         assert!(matches!(code, 4..=9), "up ended with {code}\n{}", outcome.told());
         let hinted = |list: &str| {
             end[list].as_array().is_some_and(|list| list.iter().any(|one| one["hint"].is_string()))
@@ -277,7 +291,8 @@ impl Torture<'_> {
     /// What the next blow is, and the chance that belongs to it.
     fn draw(&self) -> (Seed, Blow) {
         let mut chance = self.seed.fork(self.report.blows());
-        let blow = Blow::drawn(&mut chance, &Vec::from_iter(self.lab.hosts.keys().cloned()));
+        let hosts: Vec<String> = self.lab.hosts.keys().cloned().collect();
+        let blow = Blow::drawn(&mut chance, &hosts);
         (chance, blow)
     }
 
@@ -307,6 +322,14 @@ impl Torture<'_> {
         let again = self.machine.start(self.lab, &["up", "-o", "json"]).finish().exits(0);
         assert_eq!(again.last_event()["result"], "unchanged", "{}", again.told());
     }
+}
+
+/// Whether a run was held up only by what it could not see: a host or an engine that is still booting.
+fn saw_too_little(outcome: &Outcome) -> bool {
+    let findings = outcome.last_event()["findings"].clone();
+    let all = findings.as_array().map(Vec::as_slice).unwrap_or_default();
+    let has = |severity: &str| all.iter().any(|finding| finding["severity"] == severity);
+    matches!(outcome.code, Some(4 | 5)) && has("unknown") && !has("blocked")
 }
 
 /// Connections linger for the next run, but not for long.
