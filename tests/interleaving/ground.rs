@@ -16,18 +16,18 @@ use kuboard_ha::resource::HostName;
 use crate::machine::{Done, Draft, Ground, Kind, Task};
 use crate::world::machines::World;
 
-type Plans = BTreeMap<Vec<Option<u64>>, Rc<Draft<Planning>>>;
-
 /// A world, and the plans that were made of it: many schedules come by the same states.
 #[derive(Clone)]
 pub struct Land {
     pub world: World,
     names: Rc<Vec<HostName>>,
-    /// By what was seen.
     plans: Rc<RefCell<Plans>>,
     /// What was seen of each host since anything last happened.
     sights: RefCell<Vec<Option<Rc<Sight>>>>,
 }
+
+/// By what was seen of each host.
+type Plans = BTreeMap<Vec<Option<u64>>, Rc<Draft<Planning>>>;
 
 /// What a look at a host gives, and a digest of it.
 pub struct Sight {

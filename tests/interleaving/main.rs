@@ -215,7 +215,7 @@ fn sample(name: &str) -> Inventory {
 
 #[test]
 fn two_first_runs_at_once_come_to_one_cluster() {
-    check("three bare machines", 150, &Land::new(World::bare(&sample("three-machines.yaml"))));
+    check("three bare machines", 100, &Land::new(World::bare(&sample("three-machines.yaml"))));
     check("one bare machine", 150, &Land::new(World::bare(&sample("one-machine.yaml"))));
 }
 

@@ -130,6 +130,10 @@ pub fn happen(world: &mut World, event: &str) {
                 cluster.members.iter_mut().filter(|member| member.name == words[0]).for_each(|member| {
                     words.get(1).copied().unwrap_or_default().clone_into(&mut member.name);
                 });
+                if words.len() == 1 {
+                    // One without a name was added and has never started.
+                    cluster.published.remove(&HostName::new(words[0]));
+                }
             }
         }
         "make-learner" => {
