@@ -76,12 +76,12 @@ impl Fleet {
         pace.push((Instant::now(), after));
     }
 
-    /// Whether silence proves little at present: no host answered lately, or one took more than half the time that a
-    /// silent one is given.
+    /// Whether silence proves little at present: a host that answered lately took more than half the time that a silent
+    /// one is given. Where none answered at all, nobody knows better: all of them are away, or this machine's network.
     pub fn is_slow(&self) -> bool {
         let pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
         let mut recent = pace.iter().filter(|(at, _)| at.elapsed() < RECENT).map(|(_, after)| *after);
-        recent.next().is_none_or(|first| recent.fold(first, Duration::max) > self.patience.accept / 2)
+        recent.next().is_some_and(|first| recent.fold(first, Duration::max) > self.patience.accept / 2)
     }
 
     /// Opens a shell on one host, again where that may help. A second one may stand beside the first: both use one

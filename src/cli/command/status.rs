@@ -20,7 +20,7 @@ use crate::host::fleet::Patience;
 use crate::status::{Status, Verdict, status};
 
 /// A status that comes late is of no use, and one that calls a busy machine dead is worse: silent hosts hold it up for
-/// four seconds and slow ones for ten, unless all are slow.
+/// four seconds, and for ten where others are slow too: then this machine may be the slow one.
 const HASTE: (Patience, Look) = (
     Patience { accept: Duration::from_secs(4), again: Duration::from_secs(6), insists: false },
     Look { swift: Duration::from_secs(10), slow: Duration::from_secs(25) },

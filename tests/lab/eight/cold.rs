@@ -17,7 +17,7 @@ pub fn boot(lab: &Lab) {
     lab.hosts_do("kill", &rest);
     let status = lab.status();
     assert_eq!(status["verdict"], "down", "everything is dead: {}", brief(&status));
-    let plain = lab.run(&["status", "-o", "plain"]).exits(0).within(20.0);
+    let plain = lab.run(&["status", "-o", "plain"]).exits(0).within(8.0);
     plain.says("down");
 
     cold::start_all(lab, "cold boot of eight hosts");
