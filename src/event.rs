@@ -1,6 +1,7 @@
 //! What happens during a run, told as data: one owned enum, past tense, versioned when serialised.
 //! Renderers live in `cli::output`; nothing else prints.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -48,6 +49,12 @@ pub enum Event {
     HostGathered {
         /// Where.
         host: HostName,
+        /// How long the look took, there and back.
+        #[serde(serialize_with = "seconds")]
+        elapsed: Duration,
+        /// How long its parts took on the host, by name, to a hundredth of a second; probes run side by side.
+        #[serde(serialize_with = "each_in_seconds")]
+        parts: BTreeMap<String, Duration>,
     },
     /// A plan was made (each round has one).
     Planned {
@@ -212,6 +219,13 @@ impl Cause {
 
 fn seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64(duration.as_secs_f64())
+}
+
+fn each_in_seconds<S: serde::Serializer>(
+    parts: &BTreeMap<String, Duration>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(parts.iter().map(|(name, took)| (name, took.as_secs_f64())))
 }
 
 /// Takes events; must not block and must not fail.

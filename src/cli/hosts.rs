@@ -19,7 +19,7 @@ use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::site::Site;
 use crate::event::{Event, EventSink};
-use crate::facts::gather::gather;
+use crate::facts::gather::{Gathered, gather};
 use crate::facts::{Facts, HostState};
 use crate::host::cancel::Cancel;
 use crate::host::fleet::{Fleet, Patience};
@@ -132,24 +132,27 @@ impl<'a> Hosts<'a> {
     async fn see(&self, name: &HostName, held: Option<Session>) -> Seen {
         let events = self.means.events.as_ref();
         if let Some(mut session) = held
-            && let Ok(facts) = gather(&mut session, &self.site.inventory).await
+            && let Ok(gathered) = gather(&mut session, &self.site.inventory).await
         {
             // That says nothing of how swiftly it lets in, but that the way to the hosts is open.
             self.fleet.answered(Duration::ZERO);
-            events.emit(Event::HostGathered { host: name.clone() });
-            return Seen { session: Some(session), state: HostState::Reached(Box::new(facts)) };
+            return self.seen(name, session, gathered);
         }
         let mut session = match self.fleet.open(name, events).await {
             Ok(session) => session,
             Err(error) => return Seen::nothing(error),
         };
         match gather(&mut session, &self.site.inventory).await {
-            Ok(facts) => {
-                events.emit(Event::HostGathered { host: name.clone() });
-                Seen { session: Some(session), state: HostState::Reached(Box::new(facts)) }
-            }
+            Ok(gathered) => self.seen(name, session, gathered),
             Err(error) => self.unseen(name, error),
         }
+    }
+
+    /// Tells of a host that was looked at.
+    fn seen(&self, name: &HostName, session: Session, gathered: Gathered) -> Seen {
+        let Gathered { facts, elapsed, parts } = gathered;
+        self.means.events.emit(Event::HostGathered { host: name.clone(), elapsed, parts });
+        Seen { session: Some(session), state: HostState::Reached(Box::new(facts)) }
     }
 }
 

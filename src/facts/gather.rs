@@ -1,9 +1,10 @@
 //! Looking at a host: one request over its session, read-only.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use crate::facts::model::HostFacts;
-use crate::facts::read::read;
+use crate::facts::read::{parts, read};
 use crate::facts::script::script;
 use crate::host::session::{Holder, Session};
 use crate::host::{HostError, HostErrorKind};
@@ -13,8 +14,19 @@ use crate::services;
 /// How long a look may take in all; its slow parts have tighter limits of their own.
 const LIMIT: Duration = Duration::from_secs(20);
 
+/// What a look came to.
+pub struct Gathered {
+    /// What was seen.
+    pub facts: HostFacts,
+    /// How long it took, there and back.
+    pub elapsed: Duration,
+    /// How long its parts took on the host, by name.
+    pub parts: BTreeMap<String, Duration>,
+}
+
 /// Everything that can be seen on the session's host.
-pub async fn gather(session: &mut Session, inventory: &Inventory) -> Result<HostFacts, HostError> {
+pub async fn gather(session: &mut Session, inventory: &Inventory) -> Result<Gathered, HostError> {
+    let begun = Instant::now();
     let looks = services::looks(inventory, session.host());
     let look = session.gather(&script(&looks), LIMIT).await?;
     let (mut facts, complete) = read(&looks, &look.text);
@@ -31,7 +43,7 @@ pub async fn gather(session: &mut Session, inventory: &Inventory) -> Result<Host
     }
     facts.system.clock_offset = session.clock().map_or(0, |clock| clock.offset_ms);
     facts.lease = look.holder.map(|holder| describe(&holder));
-    Ok(facts)
+    Ok(Gathered { facts, elapsed: begun.elapsed(), parts: parts(&look.text) })
 }
 
 fn describe(holder: &Holder) -> String {

@@ -1,7 +1,13 @@
 # Looks at one host and changes nothing on it. Prints sections: a header `= NAME [ARGUMENT]`, then lines that begin with
 # a space, so nothing that a file holds can pass for a header. Read by facts/probe. Needs plan/steps.sh before it.
 
-section() { printf '= %s\n' "$*"; }
+# Begins a section, and notes when: what a section took ends where the next begins.
+section() {
+	printf '= %s\n' "$*"
+	read -r look_now _ </proc/uptime
+	look_parts="${look_parts:+$look_parts $look_now
+}$1 $look_now"
+}
 body() { sed 's/^/ /'; }
 
 look_system() {
@@ -228,16 +234,30 @@ trap 'exit 1' TERM HUP INT
 beside() {
 	beside_name=$1
 	shift
-	("$@") >"$looks/$beside_name" 2>/dev/null </dev/null &
+	{
+		trap beside_ends EXIT
+		read -r beside_begun _ </proc/uptime
+		"$@"
+	} >"$looks/$beside_name" 2>/dev/null </dev/null &
+}
+
+# beside_ends : notes how long it took, whichever way it ended.
+beside_ends() {
+	read -r look_now _ </proc/uptime
+	printf '%s %s %s\n' "$beside_name" "$beside_begun" "$look_now" >"$looks/.took.$beside_name"
 }
 
 # together : waits for all and prints them.
 together() {
+	section wait
 	wait
 	for path in "$looks"/*; do
 		[ -f "$path" ] || continue
-		section "probe ${path##*/}"
+		printf '= probe %s\n' "${path##*/}"
 		body <"$path"
 	done
+	section parts
+	printf '%s\n' "${look_parts%
+*}" | cat - "$looks"/.took.* 2>/dev/null | body
 	section end
 }

@@ -1,12 +1,15 @@
 //! The output of a look as facts about one host.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use crate::facts::look::Looks;
 use crate::facts::model::{FileState, HostFacts, Observed};
 use crate::facts::probe::files::Files;
 use crate::facts::probe::units::Configured;
-use crate::facts::probe::{Section, docker, files, firewall, network, sections, storage, system, units};
+use crate::facts::probe::{
+    Section, docker, files, firewall, network, parts, sections, storage, system, units,
+};
 use crate::resource::Sha256Digest;
 use crate::secret::{Fingerprint, SecretId};
 use crate::services::Service;
@@ -60,6 +63,15 @@ pub fn read(looks: &Looks, text: &str) -> (HostFacts, bool) {
     }
     probes(&all, &mut facts);
     (facts, all.last().is_some_and(|section| section.name == "end"))
+}
+
+/// How long the parts of a look took on the host, by name.
+pub fn parts(text: &str) -> BTreeMap<String, Duration> {
+    let all = sections(text);
+    all.iter()
+        .find(|section| section.name == "parts")
+        .map(|section| parts::parts(&section.lines))
+        .unwrap_or_default()
 }
 
 fn probes(all: &[Section<'_>], facts: &mut HostFacts) {

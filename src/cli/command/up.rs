@@ -1,6 +1,8 @@
 //! `up`: do it.
 
-use std::io::BufRead as _;
+use std::fs::File;
+use std::io::{BufRead as _, Write as _};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
@@ -22,6 +24,7 @@ use crate::cli::output::outcome_view::{OutcomeEvent, exit, outcome_view};
 use crate::cli::output::plan_view::PlanView;
 use crate::cli::output::text::elapsed;
 use crate::cli::output::timings::Timings;
+use crate::cli::output::timings_view::{timings_view, trace};
 use crate::cli::signals;
 use crate::cli::site::{InventoryArg, Site};
 use crate::event::{Event, EventSink};
@@ -60,9 +63,9 @@ pub struct UpArgs {
     /// Leave a dead host out; refused where quorum needs it
     #[arg(long, value_name = "HOST")]
     without: Vec<String>,
-    /// Say at the end where the time went
-    #[arg(long)]
-    timings: bool,
+    /// Say at the end where the time went; with =FILE write it there as a trace for Chrome or Perfetto
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
+    timings: Option<Option<PathBuf>>,
     #[command(flatten)]
     saved: SavedFacts,
 }
@@ -85,6 +88,7 @@ async fn up(args: &UpArgs, global: &Global, console: &Console) -> Result<Exit, C
     if args.dry_run || args.saved.facts.is_some() {
         return dry_run(site, args, global, console).await;
     }
+    let trace_file = args.timings.iter().flatten().next().map(|path| trace_file(path)).transpose()?;
     let site = site.with_secrets()?;
     let begun = Instant::now();
     let feed = console.run_feed();
@@ -104,8 +108,14 @@ async fn up(args: &UpArgs, global: &Global, console: &Console) -> Result<Exit, C
     let mut consent = Asking { site: &site, console, feed: &feed, cancel, yes: args.yes, warned: Vec::new() };
     let outcome = converge(&mut hosts, &mut consent).await;
     feed.finish();
-    if args.timings {
-        console.say(&timings.account());
+    match (&args.timings, trace_file) {
+        (None, _) => {}
+        (Some(_), None) => console.say(&timings_view(&timings.account(), console.stderr_canvas())),
+        (Some(_), Some(mut file)) => {
+            if let Err(error) = file.write_all(trace(&timings.account()).to_string().as_bytes()) {
+                console.say(&format!("the timings could not be written: {error}\n"));
+            }
+        }
     }
     let outcome = outcome?;
     // A result that nobody reads is no failure of the run.
@@ -116,6 +126,14 @@ async fn up(args: &UpArgs, global: &Global, console: &Console) -> Result<Exit, C
         console.result(&outcome_view(&site, &outcome, &elapsed(begun.elapsed()), console.canvas()))
     };
     Ok(exit(&outcome))
+}
+
+/// The file for the trace. Made before anything else: a name that cannot be written to shall not be found out at the end.
+fn trace_file(path: &Path) -> Result<File, CliError> {
+    File::create(path).map_err(|error| {
+        let what = format!("the timings cannot be written to {}", path.display());
+        CliError::new(Exit::Usage, what).because(&error)
+    })
 }
 
 async fn dry_run(site: Site, args: &UpArgs, global: &Global, console: &Console) -> Result<Exit, CliError> {

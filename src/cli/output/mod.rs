@@ -15,4 +15,5 @@ pub mod sample_plans;
 pub mod status_view;
 pub mod text;
 pub mod timings;
+pub mod timings_view;
 pub mod tty;

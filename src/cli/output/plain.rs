@@ -77,7 +77,7 @@ impl super::feed::Renderer for Plain {
             }
             Event::HostConnecting { host } if verbose > 1 => self.on(host, "connecting"),
             Event::HostConnected { host } if verbose > 0 => self.on(host, "connected"),
-            Event::HostGathered { host } if verbose > 0 => self.on(host, "looked at"),
+            Event::HostGathered { host, .. } if verbose > 0 => self.on(host, "looked at"),
             Event::HostUnreachable { host, error, retrying, attempt, attempts } if told || !retrying => {
                 let next = if *retrying { again(*attempt, *attempts) } else { String::new() };
                 self.on(host, &format!("not reachable: {error}{next}"));

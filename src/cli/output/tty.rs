@@ -184,7 +184,7 @@ impl Renderer for Live {
             }
             Event::HostConnecting { host } => self.busy(host, "connecting"),
             Event::HostConnected { host } => self.busy(host, "looking"),
-            Event::HostGathered { host } => self.idle(host, "looked at"),
+            Event::HostGathered { host, .. } => self.idle(host, "looked at"),
             Event::HostUnreachable { host, error, retrying: true, attempt, attempts } => {
                 self.busy(host, &format!("not reachable: {error}{}", again(*attempt, *attempts)));
             }

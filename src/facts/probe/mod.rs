@@ -6,6 +6,7 @@ pub mod files;
 pub mod firewall;
 pub mod network;
 mod nftables;
+pub mod parts;
 pub mod storage;
 pub mod system;
 pub mod units;
