@@ -150,8 +150,10 @@ fn a_cut_between_record_and_rename_reads_as_not_intact() {
         );
         scratch.run(&text).unwrap_err();
         assert_eq!(fs::read_to_string(&path).unwrap(), "old\n");
-        let line = format!("{0} file 640 root:root 4 0 {1}", path.display(), Sha256Digest::of(b"old\n"));
-        let (found, _) = files::files(&[&line], &[path.display().to_string()], &scratch.manifest());
+        let line = format!("{} f 640 root:root 4 0 ", path.display());
+        let sum = format!("{}  {}", Sha256Digest::of(b"old\n"), path.display());
+        let paths = [path.display().to_string()];
+        let (found, _) = files::files(&files::found(&[&line]), &[&sum], &[], &paths, &scratch.manifest());
         let Observed::Known(Some(file)) = &found[&path.display().to_string()] else { panic!("{found:?}") };
         assert!(matches!(&file.state, FileState::Ours { intact: false, .. }), "{file:?}");
     });

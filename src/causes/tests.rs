@@ -102,7 +102,7 @@ fn data_of_another_owner_is_named() {
     assert_eq!(evidence.owners, owners.owners);
     assert_eq!(code(&evidence), None, "without an owner that differs it may be anything");
     evidence.owners =
-        read(&scene(), "= probe evidence.owners\n root:root 700 /var/lib/etcd\n= end\n", "").owners;
+        read(&scene(), "mark m1\nm1 probe evidence.owners\nroot:root 700 /var/lib/etcd\nm1 end\n", "").owners;
     let found = cause(&evidence);
     assert_eq!(found.code, "data.owner");
     assert_eq!(

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::{StreamExt as _, stream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, OnceCell, Semaphore};
 
 use crate::apply::{self, ArtifactSource, FailedStep, FailureKind, LeaseError, lease};
 use crate::artifact::{self, Cache, Limits};
@@ -28,7 +28,7 @@ use crate::host::ssh::{Bastions, Ssh};
 use crate::host::{Host, HostError, HostErrorKind};
 use crate::plan::model::{Plan, Planning};
 use crate::plan::script::RUNTIME;
-use crate::resource::{Artifact, HostName};
+use crate::resource::{Artifact, HostName, Sha256Digest};
 
 /// Uploads at once; more would only share the same line.
 const UPLOADS: usize = 8;
@@ -226,7 +226,7 @@ impl World for Hosts<'_> {
                 return not_leased(error);
             }
         }
-        let archives = Archives { cache: Cache::new(cache_folder()?) };
+        let archives = Archives::new(Cache::new(cache_folder()?));
         let outcome = apply::apply(
             plan,
             &mut self.sessions,
@@ -299,6 +299,31 @@ fn failure(failed: FailedStep) -> Failure {
 /// Archives as hosts get them: verified, and looked into so that nothing hostile is unpacked.
 struct Archives {
     cache: Cache,
+    /// What became of each: one fetch and one look into it, however many hosts ask.
+    known: Mutex<BTreeMap<Sha256Digest, Arc<OnceCell<Result<PathBuf, artifact::Error>>>>>,
+}
+
+impl Archives {
+    fn new(cache: Cache) -> Self {
+        Self { cache, known: Mutex::default() }
+    }
+
+    async fn fetched(&self, artifact: &Artifact, sink: &dyn EventSink) -> Result<PathBuf, artifact::Error> {
+        let path = artifact::fetch(artifact, &self.cache, sink).await?;
+        let (archive, is_image) = (path.clone(), artifact.product == catalog::IMAGE);
+        let looked = tokio::task::spawn_blocking(move || {
+            if is_image {
+                artifact::image_names(&archive).map(|_| ())
+            } else {
+                artifact::inspect(&archive, Limits::default()).map(|_| ())
+            }
+        });
+        let broken = |_| {
+            let problem = artifact::Problem::Corrupt { why: "nobody can look into it".to_owned() };
+            Err(artifact::Error::Archive { path: path.clone(), problem })
+        };
+        looked.await.unwrap_or_else(broken).map(|()| path)
+    }
 }
 
 impl ArtifactSource for Archives {
@@ -308,20 +333,10 @@ impl ArtifactSource for Archives {
         sink: &'a dyn EventSink,
     ) -> BoxFuture<'a, Result<PathBuf, artifact::Error>> {
         Box::pin(async move {
-            let path = artifact::fetch(artifact, &self.cache, sink).await?;
-            let (archive, is_image) = (path.clone(), artifact.product == catalog::IMAGE);
-            let looked = tokio::task::spawn_blocking(move || {
-                if is_image {
-                    artifact::image_names(&archive).map(|_| ())
-                } else {
-                    artifact::inspect(&archive, Limits::default()).map(|_| ())
-                }
-            });
-            let broken = |_| {
-                let problem = artifact::Problem::Corrupt { why: "nobody can look into it".to_owned() };
-                Err(artifact::Error::Archive { path: path.clone(), problem })
-            };
-            looked.await.unwrap_or_else(broken).map(|()| path)
+            let mut known = self.known.lock().await;
+            let outcome = Arc::clone(known.entry(artifact.sha256.clone()).or_default());
+            drop(known);
+            outcome.get_or_init(|| self.fetched(artifact, sink)).await.clone()
         })
     }
 }
@@ -374,7 +389,7 @@ mod tests {
     #[tokio::test]
     async fn an_archive_is_looked_into_as_what_it_is() {
         let folder = tempfile::tempdir().unwrap();
-        let archives = Archives { cache: Cache::new(folder.path()) };
+        let archives = Archives::new(Cache::new(folder.path()));
         let image = br#"[{"Config":"c.json","RepoTags":["eipwork/kuboard:v3.5.2.9"],"Layers":[]}]"#;
         for (product, member, content, good) in [
             (catalog::IMAGE, "manifest.json", &image[..], true),

@@ -33,6 +33,36 @@ pub struct Looks {
     pub docker: Option<DockerLook>,
     /// The services' own probes; all run at once, each with its own limit.
     pub probes: Vec<Probe>,
+    /// HTTP requests, made beside the probes.
+    pub requests: Vec<Request>,
+}
+
+/// An HTTP request from a host. The raw answer, or `exit 7` where nothing accepts connections, goes to `Service::read` under its
+/// name; nothing where there was none within [`Request::LIMIT`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// As a probe's procedure is named: `etcd.status`.
+    pub name: &'static str,
+    /// The address.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// The path.
+    pub path: &'static str,
+    /// JSON to post; empty for a GET.
+    pub body: &'static str,
+}
+
+impl Request {
+    /// How long all requests of a look may take.
+    pub const LIMIT: Duration = Duration::from_secs(2);
+}
+
+impl Looks {
+    /// All files, links and directories by their paths.
+    pub fn named(&self) -> BTreeSet<String> {
+        self.files.keys().chain(&self.links).chain(&self.directories).cloned().collect()
+    }
 }
 
 /// What of a file's text leaves the host; its mode, owner and digest are looked at in any case.

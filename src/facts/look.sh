@@ -1,82 +1,130 @@
-# Looks at one host and changes nothing on it. Prints sections: a header `= NAME [ARGUMENT]`, then lines that begin with
-# a space, so nothing that a file holds can pass for a header. Read by facts/probe. Needs plan/steps.sh before it.
+# Looks at one host and changes nothing on it. Prints sections: a header `MARK NAME [ARGUMENT]`, then what belongs to it.
+# The mark, which is told first, is drawn anew for each look: nothing that a file holds can pass for a header. Read by
+# facts/probe. Needs plan/steps.sh before it.
+#
+# A look is most of what a run costs that changes nothing, and processes are most of what a look costs: one is asked about
+# all paths, and what the shell can do by itself it does.
+
+mark=$(cat /proc/sys/kernel/random/uuid)
+[ "${#mark}" -ge 32 ] || fail 'the kernel draws no random numbers'
+printf 'mark %s\n' "$mark"
 
 # Begins a section, and notes when: what a section took ends where the next begins.
 section() {
-	printf '= %s\n' "$*"
+	printf '%s %s\n' "$mark" "$*"
 	read -r look_now _ </proc/uptime
 	look_parts="${look_parts:+$look_parts $look_now
 }$1 $look_now"
 }
-body() { sed 's/^/ /'; }
 
 look_system() {
 	section system
-	{
-		(
-			ID='' VERSION_ID='' ID_LIKE=''
-			# shellcheck disable=SC1091  # a file of the host
-			. /etc/os-release 2>/dev/null
-			printf 'os %s\nversion %s\nlike %s\n' "$ID" "$VERSION_ID" "$ID_LIKE"
-		)
-		printf 'machine %s\nkernel %s\nuid %s\n' "$(uname -m)" "$(uname -r)" "$(id -u)"
-		[ ! -d /run/systemd/system ] || systemctl --version 2>/dev/null | sed -n 's/^systemd \([0-9]*\).*/systemd \1/p'
-		sed -n 's/^MemTotal: *\([0-9]*\) kB.*/memory_kib \1/p' /proc/meminfo
-		for manager in apt-get dnf yum zypper; do
-			if command -v "$manager" >/dev/null 2>&1; then
-				printf 'manager %s\n' "$manager"
-				break
-			fi
-		done
-		if command -v getenforce >/dev/null 2>&1; then printf 'selinux %s\n' "$(getenforce)"; fi
-		for tool in bash tar gzip sha256sum timeout flock curl ip ss iptables python3 findmnt; do
-			if command -v "$tool" >/dev/null 2>&1; then printf 'tool %s\n' "$tool"; fi
-		done
-		printf 'clock %s\n' "$(date +%s)"
-		read -r up _ </proc/uptime
-		printf 'uptime %s\n' "$up"
-	} | body
+	(
+		ID='' VERSION_ID='' ID_LIKE=''
+		# shellcheck disable=SC1091  # a file of the host
+		. /etc/os-release 2>/dev/null
+		printf 'os %s\nversion %s\nlike %s\n' "$ID" "$VERSION_ID" "$ID_LIKE"
+	)
+	# The order of the two is fixed, however they are asked for.
+	kernel=$(uname -rm)
+	printf 'machine %s\nkernel %s\n' "${kernel##* }" "${kernel% *}"
+	while read -r key value _; do
+		[ "$key" != Uid: ] || printf 'uid %s\n' "$value"
+	done </proc/self/status
+	if [ -d /run/systemd/system ]; then
+		version=$(systemctl --version 2>/dev/null)
+		version=${version#systemd }
+		printf 'systemd %s\n' "${version%%[!0-9]*}"
+	fi
+	read -r _ memory _ </proc/meminfo
+	printf 'memory_kib %s\n' "$memory"
+	for manager in apt-get dnf yum zypper; do
+		if command -v "$manager" >/dev/null 2>&1; then
+			printf 'manager %s\n' "$manager"
+			break
+		fi
+	done
+	if command -v getenforce >/dev/null 2>&1; then printf 'selinux %s\n' "$(getenforce)"; fi
+	for tool in bash tar gzip sha256sum timeout flock curl ip ss iptables python3 findmnt; do
+		if command -v "$tool" >/dev/null 2>&1; then printf 'tool %s\n' "$tool"; fi
+	done
+	printf 'clock %s\n' "$(date +%s)"
+	read -r up _ </proc/uptime
+	printf 'uptime %s\n' "$up"
 }
 
 look_network() {
 	section addresses
-	ip -o addr show 2>/dev/null | body
+	ip -o addr show 2>/dev/null
 	section listeners
-	ss -Hltnp 2>/dev/null | body
+	ss -Hltnp 2>/dev/null
 }
 
 # look_callers PORT... : who is connected to it, each once.
 look_callers() {
 	section callers
-	for port in "$@"; do
-		ss -Htn state established "( sport = :$port )" 2>/dev/null | awk -v port="$port" '
-			{ sub(/:[0-9]+$/, "", $4); if (!seen[$4]++) print port, $4 }'
-	done | body
+	filter=
+	for port in "$@"; do filter="${filter:+$filter or }sport = :$port"; done
+	ss -Htn state established "( $filter )" 2>/dev/null | awk '{
+		port = $3
+		sub(/.*:/, "", port)
+		sub(/:[0-9]+$/, "", $4)
+		if (!seen[port, $4]++) print port, $4
+	}'
 }
 
+# look_state : what lies in our folder; keeps the manifest at hand.
 look_state() {
 	section clusters
-	ls /var/lib/kuboard-ha 2>/dev/null | body
+	for path in /var/lib/kuboard-ha/*; do
+		if [ -e "$path" ]; then printf '%s\n' "${path##*/}"; fi
+	done
 	section manifest
-	cat "$STATE/manifest" 2>/dev/null | body
+	manifest=
+	if [ -f "$STATE/manifest" ]; then
+		while IFS= read -r line || [ -n "$line" ]; do
+			printf '%s\n' "$line"
+			manifest="$manifest
+$line"
+		done <"$STATE/manifest"
+	fi
 	section staged
-	ls "$STATE/stage" 2>/dev/null | body
+	for path in "$STATE"/stage/*; do
+		if [ -e "$path" ]; then printf '%s\n' "${path##*/}"; fi
+	done
 	section secrets
 	for path in "$STATE"/secrets/*; do
 		[ -f "$path" ] || continue
-		printf '%s %s\n' "${path##*/}" "$(fingerprint "${path##*/}")"
-	done | body
+		printf '%s ' "${path##*/}"
+		fingerprint "${path##*/}"
+	done
 }
 
-# look_mounts PATH... : the file system of each, or of its nearest parent that exists.
+# is_recorded PATH : whether the manifest knows that file as one of ours.
+is_recorded() {
+	case $manifest in *"
+file $1 "*) return 0 ;; *) return 1 ;; esac
+}
+
+# look_mounts PATH... : each with itself or its nearest parent that exists, the room there, where it really is, and all
+# that is mounted.
 look_mounts() {
 	section mounts
+	nears=
 	for path in "$@"; do
 		near=$path
-		while [ ! -e "$near" ] && [ "$near" != / ]; do near=$(dirname "$near"); done
-		printf '%s %s ' "$path" "$(stat -f -c '%a %S %d %c' "$near" 2>/dev/null || echo '0 0 0 0')"
-		findmnt -n -r -o TARGET,FSTYPE,OPTIONS,UUID -T "$near" 2>/dev/null | tail -n 1 || echo
-	done | body
+		while [ ! -e "$near" ] && [ -n "$near" ]; do near=${near%/*}; done
+		printf '%s %s\n' "$path" "${near:-/}"
+		nears="$nears ${near:-/}"
+	done
+	section rooms
+	# shellcheck disable=SC2086  # the paths of an inventory hold no spaces
+	stat -f -c '%n %a %S %d %c' $nears 2>/dev/null
+	section reals
+	# shellcheck disable=SC2086
+	realpath $nears 2>/dev/null
+	section mounted
+	findmnt -n -r -o TARGET,FSTYPE,OPTIONS,UUID 2>/dev/null
 }
 
 # look_packages NAME... : by their Debian names.
@@ -90,23 +138,30 @@ look_packages() {
 				rpm -q --qf "$name %{VERSION} installed\\n" "$candidate" 2>/dev/null && break
 			done
 		done
-	fi | body
+	fi
 }
 
-# look_files PATH... : mode, owner, size, change time and digest of those that exist; links are not followed.
-look_files() {
-	section files
-	for path in "$@"; do
-		if [ -L "$path" ]; then
-			printf '%s link %s\n' "$path" "$(readlink "$path")"
-		elif [ -f "$path" ]; then
-			sum=$(sha256sum <"$path" 2>/dev/null) || sum=unreadable
-			printf '%s file %s %s\n' "$path" "$(stat -c '%a %U:%G %s %Z' "$path")" "${sum%% *}"
-			[ -n "$(recorded "file $path")" ] || { package_default "$path" && printf '%s default\n' "$path"; }
-		elif [ -e "$path" ]; then
-			printf '%s other\n' "$path"
-		fi
-	done | body
+# look_paths PATH... : type, mode, owner, size and change time of those that exist, and where links lead; digests of what is
+# a file.
+look_paths() {
+	section paths
+	paths=$(find "$@" -maxdepth 0 -printf '%p %y %m %u:%g %s %C@ %l\n' 2>/dev/null)
+	printf '%s\n' "$paths"
+	section sums
+	regular='' texts=''
+	while read -r path type _ _ size _; do
+		[ "$type" = f ] || continue
+		regular="$regular $path"
+		[ "$size" -gt 65536 ] || texts="$texts $path "
+	done <<-PATHS
+		$paths
+	PATHS
+	# shellcheck disable=SC2086  # the paths of ours and of an inventory hold no spaces
+	[ -z "$regular" ] || sha256sum $regular 2>/dev/null
+	section defaults
+	for path in $regular; do
+		is_recorded "$path" || { package_default "$path" && printf '%s\n' "$path"; }
+	done
 }
 
 # package_default PATH : whether it is a package's own configuration file, unmodified.
@@ -123,38 +178,50 @@ package_default() {
 	fi
 }
 
+# is_text PATH : whether it is a file of at most 64 KiB.
+is_text() {
+	case $texts in *" $1 "*) return 0 ;; *) return 1 ;; esac
+}
+
 # look_text PATH [NAME...] : a small file's text; the value of NAME= is masked.
 look_text() {
+	is_text "$1" || return 0
+	section "text $1"
 	path=$1
 	shift
-	[ -f "$path" ] && [ ! -L "$path" ] && [ "$(stat -c %s "$path")" -le 65536 ] || return 0
-	section "text $path"
-	mask=
-	for name in "$@"; do mask="$mask;s/^\\($name=\\).*/\\1***/"; done
-	sed "${mask#;}" "$path" | body
+	while IFS= read -r line || [ -n "$line" ]; do
+		for name in "$@"; do
+			case $line in "$name="*) line="$name=***" ;; esac
+		done
+		printf '%s\n' "$line"
+	done <"$path"
 }
 
 # look_clear_text PATH NAME... : the text of a file with secrets in it that we wrote: the values of NAME= and comments. One
 # that is kept as a secret here was one when the file was written, whatever the inventory says now.
 look_clear_text() {
-	path=$1
+	is_text "$1" && is_recorded "$1" || return 0
+	section "text $1"
+	path=$1 clear=
 	shift
-	[ -n "$(recorded "file $path")" ] && [ -f "$path" ] && [ ! -L "$path" ] && [ "$(stat -c %s "$path")" -le 65536 ] || return 0
-	section "text $path"
-	clear='/^#/b;/^$/b'
 	for name in "$@"; do
-		[ -e "$STATE/secrets/env.$name" ] || clear="$clear;/^$name=/b"
+		[ -e "$STATE/secrets/env.$name" ] || clear="$clear $name "
 	done
-	printf '%s\n' "$clear" 's/=.*/=***/;t' 's/.*/***/' | tr ';' '\n' | sed -f - "$path" | body
+	while IFS= read -r line || [ -n "$line" ]; do
+		case $line in
+		'' | '#'*) printf '%s\n' "$line" ;;
+		*=*)
+			case $clear in
+			*" ${line%%=*} "*) printf '%s\n' "$line" ;;
+			*) printf '%s=***\n' "${line%%=*}" ;;
+			esac
+			;;
+		*) printf '***\n' ;;
+		esac
+	done <"$path"
 }
 
-look_links() {
-	section links
-	for path in "$@"; do
-		if [ -L "$path" ]; then printf '%s %s\n' "$path" "$(readlink "$path")"; fi
-	done | body
-}
-
+# look_directories PATH... : which of them are directories, and whether each holds nothing.
 look_directories() {
 	section directories
 	for path in "$@"; do
@@ -166,45 +233,58 @@ look_directories() {
 			*) if [ -e "$entry" ]; then empty=no && break; fi ;;
 			esac
 		done
-		printf '%s %s %s\n' "$path" "$(stat -c '%a %U:%G' "$path")" "$empty"
-	done | body
+		printf '%s %s\n' "$path" "$empty"
+	done
 }
 
 look_installs() {
 	section installs
 	for path in "$@"; do
-		if [ -d "$path" ]; then printf '%s %s\n' "$path" "$(tree_stamp "$path")"; fi
-	done | body
+		[ -d "$path" ] || continue
+		printf '%s ' "$path"
+		tree_stamp "$path"
+	done
 }
 
 look_users() {
 	section users
 	for name in "$@"; do
-		if id -u "$name" >/dev/null 2>&1; then printf '%s\n' "$name"; fi
-	done | body
+		known=
+		while IFS=: read -r user _; do
+			if [ "$user" = "$name" ]; then known=yes && break; fi
+		done </etc/passwd
+		# One may come from elsewhere.
+		if [ -n "$known" ] || id -u "$name" >/dev/null 2>&1; then printf '%s\n' "$name"; fi
+	done
 }
 
 # look_units UNIT... : blocks separated by blank lines; then the stamps of what they were started with.
 look_units() {
 	section units
 	systemctl show -p Id,LoadState,ActiveState,SubState,UnitFileState,Result,NRestarts,MainPID,NeedDaemonReload \
-		-p FragmentPath,InvocationID,ActiveEnterTimestampMonotonic,ExecMainStartTimestampMonotonic "$@" 2>/dev/null | body
+		-p FragmentPath,InvocationID,ActiveEnterTimestampMonotonic,ExecMainStartTimestampMonotonic "$@" 2>/dev/null
 	section stamps
 	for unit in "$@"; do
-		if [ -f "/run/kuboard-ha.stamps/$CLUSTER/$unit" ]; then
-			printf '%s %s\n' "$unit" "$(cat "/run/kuboard-ha.stamps/$CLUSTER/$unit")"
-		fi
-	done | body
+		stamp="/run/kuboard-ha.stamps/$CLUSTER/$unit"
+		if [ -f "$stamp" ] && read -r line <"$stamp"; then printf '%s %s\n' "$unit" "$line"; fi
+	done
 }
 
 look_sysctls() {
 	section sysctls
 	for name in "$@"; do
-		value=$(cat "/proc/sys/$(printf '%s' "$name" | tr . /)" 2>/dev/null) && printf '%s %s\n' "$name" "$value"
-	done | body
+		path=/proc/sys rest=$name
+		while :; do
+			path=$path/${rest%%.*}
+			case $rest in *.*) rest=${rest#*.} ;; *) break ;; esac
+		done
+		# Not read: it takes byte by byte, and the kernel gives a setting whole or not at all.
+		if value=$(cat "$path" 2>/dev/null); then printf '%s %s\n' "$name" "$value"; fi
+	done
 }
 
-# look_docker 'CONTAINER...' 'IMAGE...' : never starts the engine: any call through its socket would.
+# look_docker 'CONTAINER...' 'IMAGE...' : never starts the engine: any call through its socket would. Each call of the
+# client takes a while, so they run side by side.
 look_docker() {
 	command -v docker >/dev/null 2>&1 || {
 		echo absent
@@ -212,16 +292,16 @@ look_docker() {
 	}
 	echo present
 	systemctl is-active --quiet docker.service || return 0
-	printf 'version %s\n' "$(timeout 4 docker version --format '{{.Server.Version}}' 2>/dev/null)"
-	timeout 4 docker ps --format 'published {{.Names}} {{.Image}} {{.Ports}}' 2>/dev/null
+	timeout 4 docker version --format 'version {{.Server.Version}}' &
+	timeout 4 docker ps --format 'published {{.Names}} {{.Image}} {{.Ports}}' &
 	for name in $2; do
-		id=$(timeout 4 docker image inspect --format '{{.Id}}' "$name" 2>/dev/null) && printf 'image %s %s\n' "$name" "$id"
+		timeout 4 docker image inspect --format "image $name {{.Id}}" "$name" &
 	done
-	for name in $1; do
-		timeout 4 docker inspect --type container --format \
-			"container $name {{.State.Running}} {{.State.ExitCode}} {{.RestartCount}} {{.Config.Image}} {{index .Config.Labels \"kuboard-ha.config\"}}" \
-			"$name" 2>/dev/null
-	done
+	# shellcheck disable=SC2086  # names hold no spaces
+	timeout 4 docker inspect --type container --format \
+		'container {{slice .Name 1}} {{.State.Running}} {{.State.ExitCode}} {{.RestartCount}} {{.Config.Image}} {{index .Config.Labels "kuboard-ha.config"}}' \
+		$1 &
+	wait
 }
 
 # ---- probes that take time run side by side; each bounds its own waiting
@@ -235,6 +315,7 @@ beside() {
 	beside_name=$1
 	shift
 	{
+		printf '%s probe %s\n' "$mark" "$beside_name"
 		trap beside_ends EXIT
 		read -r beside_begun _ </proc/uptime
 		"$@"
@@ -247,17 +328,40 @@ beside_ends() {
 	printf '%s %s %s\n' "$beside_name" "$beside_begun" "$look_now" >"$looks/.took.$beside_name"
 }
 
+# ask_all LIMIT NAME HOST PORT PATH BODY ... : begins several requests at once, each with its answer or `exit N` in a section
+# `probe NAME`; one bash for all of them. What does not answer in time leaves nothing.
+ask_all() {
+	beside requests ask_each "$@"
+}
+
+ask_each() {
+	limit=$1
+	shift
+	# shellcheck disable=SC2016  # bash fills in its own variables
+	mark=$mark looks=$looks timeout "$limit" bash -c "$http_ask"'
+		one() {
+			local name=$1 begun ended
+			read -r begun _ </proc/uptime
+			printf "%s probe %s\n" "$mark" "$name"
+			ask "$2" "$3" "$4" "$5" || printf "\nexit %s" "$?"
+			read -r ended _ </proc/uptime
+			printf "%s %s %s\n" "$name" "$begun" "$ended" >"$looks/.took.$name"
+		}
+		while [ "$#" -ge 5 ]; do
+			one "$1" "$2" "$3" "$4" "$5" >"$looks/$1" &
+			shift 5
+		done
+		wait' - "$@"
+}
+
 # together : waits for all and prints them.
 together() {
 	section wait
 	wait
-	for path in "$looks"/*; do
-		[ -f "$path" ] || continue
-		printf '= probe %s\n' "${path##*/}"
-		body <"$path"
-	done
+	cat "$looks"/* 2>/dev/null
 	section parts
 	printf '%s\n' "${look_parts%
-*}" | cat - "$looks"/.took.* 2>/dev/null | body
+*}"
+	cat "$looks"/.took.* 2>/dev/null
 	section end
 }

@@ -23,7 +23,9 @@ pub fn read(looks: &Looks, text: &str) -> (HostFacts, bool) {
     let (system, clock) = system::system(&lines("system"));
     let manifest = files::manifest(&lines("manifest"));
     let looked: BTreeSet<&String> = looks.files.keys().chain(&looks.links).collect();
-    let (mut found, changed) = files::files(&lines("files"), looked, &manifest);
+    let paths = lines("paths");
+    let there = files::found(&paths);
+    let (mut found, changed) = files::files(&there, &lines("sums"), &lines("defaults"), looked, &manifest);
     texts(&all, &mut found);
     let keys = keys_on_disk(&found);
     let configured = Configured { files: &looks.units, keys: &keys, changed: &changed, clock };
@@ -32,10 +34,15 @@ pub fn read(looks: &Looks, text: &str) -> (HostFacts, bool) {
         addresses: network::addresses(&lines("addresses")),
         listeners: network::listeners(&lines("listeners")),
         callers: network::callers(&lines("callers")),
-        mounts: storage::mounts(&lines("mounts")),
+        mounts: storage::mounts(storage::Storage {
+            paths: &lines("mounts"),
+            rooms: &lines("rooms"),
+            reals: &lines("reals"),
+            mounted: &lines("mounted"),
+        }),
         packages: packages(looks, &lines("packages")),
-        links: files::links(&lines("links"), &looks.links),
-        directories: files::directories(&lines("directories"), &looks.directories),
+        links: files::links(&there, &looks.links),
+        directories: files::directories(&there, &lines("directories"), &looks.directories),
         installs: files::installs(&lines("installs"), &looks.installs, &manifest),
         users: looks
             .users

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use crate::facts::look::{FileLook, Looks};
+use crate::facts::look::{FileLook, Looks, Request};
 use crate::plan::script::{procedure, quote};
 
 const FUNCTIONS: &str = include_str!("look.sh");
@@ -21,6 +21,13 @@ pub fn script(looks: &Looks) -> String {
             probe.procedure.name
         );
     }
+    if !looks.requests.is_empty() {
+        let _ = write!(text, "ask_all {}", Request::LIMIT.as_secs());
+        for Request { name, host, port, path, body } in &looks.requests {
+            let _ = write!(text, " {name} {} {port} {} {}", quote(host), quote(path), quote(body));
+        }
+        text.push('\n');
+    }
     if let Some(docker) = &looks.docker {
         let _ = writeln!(
             text,
@@ -31,14 +38,12 @@ pub fn script(looks: &Looks) -> String {
     }
     let _ = writeln!(text, "look_firewall() {{\n{FIREWALL}\n}}\nbeside firewall look_firewall");
     text.push_str("look_system\nlook_network\nlook_state\n");
-    let files: BTreeSet<String> = looks.files.keys().chain(looks.links.iter()).cloned().collect();
     let ports: BTreeSet<String> = looks.ports.iter().map(u16::to_string).collect();
     for (function, names) in [
         ("look_callers", &ports),
         ("look_mounts", &looks.paths),
         ("look_packages", &looks.packages),
-        ("look_files", &files),
-        ("look_links", &looks.links),
+        ("look_paths", &looks.named()),
         ("look_directories", &looks.directories),
         ("look_installs", &looks.installs),
         ("look_users", &looks.users),

@@ -107,7 +107,12 @@ pub struct JobDraft<'d, 'a> {
     pub(super) job: Job,
 }
 
-impl JobDraft<'_, '_> {
+impl<'a> JobDraft<'_, 'a> {
+    /// What is wanted.
+    pub fn inventory(&self) -> &'a Inventory {
+        self.draft.inventory
+    }
+
     /// Lets it wait for these jobs. Ids of jobs that turn out empty are followed through.
     pub fn after<'i>(&mut self, ids: impl IntoIterator<Item = &'i JobId>) -> &mut Self {
         self.job.after.extend(ids.into_iter().cloned());

@@ -42,13 +42,26 @@ pub fn script(job: &Job, transfer: Transfer) -> JobScript {
         steps: job
             .steps
             .iter()
-            .map(|step| StepScript {
-                text: action(&step.action, transfer),
+            .enumerate()
+            .map(|(index, step)| StepScript {
+                text: match (&step.action, job.steps.get(index + 1).map(|next| &next.action)) {
+                    (Action::Unit { unit, change: UnitChange::Enable, .. }, Some(next))
+                        if is_reload(next) =>
+                    {
+                        // It would have systemd read all units, which takes as long as all else of it.
+                        format!("systemctl enable --quiet --no-reload {}", quote(unit))
+                    }
+                    (step, _) => action(step, transfer),
+                },
                 limit: step.limit,
                 waits: matches!(step.action, Action::Await(_)),
             })
             .collect(),
     }
+}
+
+fn is_reload(action: &Action) -> bool {
+    matches!(action, Action::Unit { change: UnitChange::DaemonReload, .. })
 }
 
 /// `text` as one word of shell.

@@ -71,10 +71,13 @@ secret_systemd_env() {
 
 # fingerprint ID : tells values apart without showing them.
 fingerprint() {
-	{
-		printf 'kuboard-ha %s %s ' "$CLUSTER" "$1"
-		cat "$STATE/secrets/$1"
-	} | sha256sum | cut -c1-16
+	fingerprint_sum=$(
+		{
+			printf 'kuboard-ha %s %s ' "$CLUSTER" "$1"
+			cat "$STATE/secrets/$1"
+		} | sha256sum
+	)
+	printf '%.16s\n' "$fingerprint_sum"
 }
 
 # secret_mint ID LENGTH : draws letters and digits.
@@ -255,7 +258,8 @@ rpm_add() {
 
 # tree_stamp DIRECTORY : changes when a name, size, mode or change time below it does.
 tree_stamp() {
-	find "$1" -printf '%P|%y|%s|%m|%U|%C@\n' 2>/dev/null | LC_ALL=C sort | sha256sum | cut -c1-32
+	tree_sum=$(find "$1" -printf '%P|%y|%s|%m|%U|%C@\n' 2>/dev/null | sort | sha256sum)
+	printf '%.32s\n' "$tree_sum"
 }
 
 # fetch_staged SHA256 URL : this host downloads by itself. What an earlier run left is gone on with, once.
@@ -291,13 +295,25 @@ staged() {
 	mv -f "$STATE/stage/$1.part" "$STATE/stage/$1"
 }
 
+# archive_stamp PATH : tells whether a file was touched.
+archive_stamp() { stat -c '%d %i %s %z' "$1"; }
+
+# is_unchanged SHA256 : ends the step unless the staged archive is what was verified. One that this run verified as it came
+# in is known by its stamp.
+is_unchanged() {
+	if [ -f "$WORK/verified.$1" ] && [ "$(cat "$WORK/verified.$1")" = "$(archive_stamp "$STATE/stage/$1")" ]; then
+		return 0
+	fi
+	staged_sum=$(sha256sum <"$STATE/stage/$1")
+	[ "${staged_sum%% *}" = "$1" ] || fail "the staged archive changed: ${staged_sum%% *}, expected $1"
+}
+
 # unpack SHA256 DIRECTORY [MEMBER...] : into a new directory, moved into place in one rename.
 unpack() {
 	unpack_sha=$1
 	unpack_dir=$2
 	shift 2
-	staged_sum=$(sha256sum <"$STATE/stage/$unpack_sha")
-	[ "${staged_sum%% *}" = "$unpack_sha" ] || fail "the staged archive changed: ${staged_sum%% *}, expected $unpack_sha"
+	is_unchanged "$unpack_sha"
 	rm -rf "$unpack_dir.new"
 	(umask 022 && mkdir -p "$unpack_dir.new")
 	gzip -dc "$STATE/stage/$unpack_sha" |
@@ -314,7 +330,8 @@ unpack() {
 	chown -R root:root "$unpack_dir.new"
 	chmod -R u+rwX,go+rX,go-w "$unpack_dir.new"
 	if command -v restorecon >/dev/null 2>&1; then restorecon -R "$unpack_dir.new"; fi
-	sync
+	# These files only: all that waits to be written may be a lot, and others'.
+	find "$unpack_dir.new" -type f -exec sync {} + 2>/dev/null || sync
 	if [ -e "$unpack_dir" ]; then mv "$unpack_dir" "$unpack_dir.replaced-$RUN"; fi
 	mv -T "$unpack_dir.new" "$unpack_dir"
 	rm -rf "$unpack_dir.replaced-$RUN"
@@ -358,8 +375,7 @@ image_pull() {
 
 # image_load SHA256 IMAGE : from a staged archive that must hold the image under that name.
 image_load() {
-	staged_sum=$(sha256sum <"$STATE/stage/$1")
-	[ "${staged_sum%% *}" = "$1" ] || fail "the staged archive changed: ${staged_sum%% *}, expected $1"
+	is_unchanged "$1"
 	image_loaded=$(docker load -q -i "$STATE/stage/$1")
 	docker image inspect "$2" >/dev/null 2>&1 || fail "the archive holds no image named $2 but: $image_loaded"
 	rm -f "$STATE/stage/$1"
@@ -396,33 +412,39 @@ tcp_open() {
 	timeout 2 bash -c 'exec 3<>"/dev/tcp/$1/$2"' - "$1" "$2" 2>/dev/null
 }
 
-# Bash text that prints an answer from fd 3, as long as it says it is: etcd's peer port often holds the connection open
-# for 5 s more.
+# Bash text: `ask HOST PORT PATH [BODY]` prints the raw HTTP/1.0 answer, to a POST of JSON where there is a body; 7 says that
+# nothing accepts connections. It reads as much as the answer says that it is: etcd's peer port often holds the connection
+# open for 5 s more.
 # shellcheck disable=SC2016
-http_read='length=
+http_ask='ask() {
+	exec 3<>"/dev/tcp/$1/$2" || return 7
+	local host=$1 line length= body
+	case $host in *:*) host="[$host]" ;; esac
+	if [ -n "${4:-}" ]; then
+		printf "POST %s HTTP/1.0\r\nHost: %s:%s\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: %s\r\n\r\n%s" \
+			"$3" "$host" "$2" "${#4}" "$4" >&3
+	else
+		printf "GET %s HTTP/1.0\r\nHost: %s:%s\r\nConnection: close\r\n\r\n" "$3" "$host" "$2" >&3
+	fi
 	while IFS= read -r line <&3; do
 		printf "%s\n" "$line"
 		line=${line%%[[:cntrl:]]*}
 		case ${line,,} in content-length:*) length=${line##*[!0-9]} ;; esac
 		[ -n "$line" ] || break
 	done
-	if [ -n "$length" ]; then head -c "$length" <&3; else cat <&3; fi'
+	if [ -z "$length" ]; then
+		cat <&3
+	elif [ "$length" -gt 0 ] && [ "$length" -le 1048576 ]; then
+		IFS= read -r -N "$length" body <&3
+		printf "%s" "$body"
+	fi
+} 2>/dev/null'
 
-# http_get HOST PORT PATH : the raw HTTP/1.0 answer within $http_limit seconds (10 unless set); fails without one.
+# http_get HOST PORT PATH : the raw answer within $http_limit seconds (10 unless set); fails without one.
 http_get() {
-	# shellcheck disable=SC2016
-	timeout "${http_limit:-10}" bash -c 'exec 3<>"/dev/tcp/$1/$2" || exit 7
-		case $1 in *:*) host="[$1]" ;; *) host=$1 ;; esac
-		printf "GET %s HTTP/1.0\r\nHost: %s:%s\r\nConnection: close\r\n\r\n" "$3" "$host" "$2" >&3
-		'"$http_read" - "$1" "$2" "$3" 2>/dev/null
+	# shellcheck disable=SC2016  # bash fills in its own arguments
+	timeout "${http_limit:-10}" bash -c "$http_ask"'; ask "$@"' - "$@"
 }
 
 # http_post HOST PORT PATH BODY : the same with a JSON body.
-http_post() {
-	# shellcheck disable=SC2016
-	timeout "${http_limit:-10}" bash -c 'exec 3<>"/dev/tcp/$1/$2" || exit 7
-		case $1 in *:*) host="[$1]" ;; *) host=$1 ;; esac
-		printf "POST %s HTTP/1.0\r\nHost: %s:%s\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: %s\r\n\r\n%s" \
-			"$3" "$host" "$2" "${#4}" "$4" >&3
-		'"$http_read" - "$1" "$2" "$3" "$4" 2>/dev/null
-}
+http_post() { http_get "$@"; }

@@ -20,41 +20,68 @@ pub fn manifest(lines: &[&str]) -> BTreeMap<String, String> {
 /// Files by path, absent ones as `Known(None)`.
 pub type Files = BTreeMap<String, Observed<Option<FileFact>>>;
 
-/// Reads `look_files`: what of `paths` exists, and whose it is by the manifest. Also each file's change time.
+/// What `find` says of a path.
+#[derive(Clone, Copy, Debug)]
+pub struct Found<'t> {
+    /// Its type in one letter: `f`, `l`, `d`.
+    kind: &'t str,
+    mode: &'t str,
+    owner: &'t str,
+    /// Its change time, in seconds since the epoch.
+    changed: &'t str,
+    /// Where a link leads.
+    target: &'t str,
+}
+
+/// Reads `PATH TYPE MODE OWNER SIZE CHANGED TARGET`.
+pub fn found<'t>(lines: &[&'t str]) -> BTreeMap<&'t str, Found<'t>> {
+    let one = |line: &&'t str| {
+        let mut words = line.splitn(7, ' ');
+        let path = words.next()?;
+        let (kind, mode, owner) = (words.next()?, words.next()?, words.next()?);
+        let (_size, changed) = (words.next()?, words.next()?);
+        Some((path, Found { kind, mode, owner, changed, target: words.next().unwrap_or_default() }))
+    };
+    lines.iter().filter_map(one).collect()
+}
+
+/// Files among `paths`: whose each is by the manifest, its `SUM  PATH`, and whether it is a package's own. Also each file's
+/// change time, in whole seconds.
 pub fn files<'p>(
-    lines: &[&str],
+    found: &BTreeMap<&str, Found<'_>>,
+    sums: &[&str],
+    defaults: &[&str],
     paths: impl IntoIterator<Item = &'p String>,
     manifest: &BTreeMap<String, String>,
 ) -> (Files, BTreeMap<String, f64>) {
-    let mut found: Files = paths.into_iter().map(|path| (path.clone(), Observed::Known(None))).collect();
+    let sums: BTreeMap<&str, &str> =
+        sums.iter().filter_map(|line| line.split_once("  ")).map(|(sum, path)| (path, sum)).collect();
     let mut changed = BTreeMap::new();
-    for line in lines {
-        let words: Vec<&str> = line.split(' ').collect();
-        let [path, kind, rest @ ..] = words.as_slice() else { continue };
-        let path = (*path).to_owned();
-        match (*kind, rest) {
-            ("file", [mode, owner, _size, ctime, sum]) => {
-                let fact = file(mode, owner, sum, manifest.get(&format!("file {path}")));
-                changed.insert(path.clone(), ctime.parse().unwrap_or(f64::MAX));
-                found.insert(path, fact.map_or_else(Observed::Unknown, |fact| Observed::Known(Some(fact))));
+    let mut seen = |path: &String| {
+        let Some(entry) = found.get(path.as_str()) else { return Observed::Known(None) };
+        let fact = match entry.kind {
+            "f" => {
+                let seconds = entry.changed.split('.').next().unwrap_or_default();
+                changed.insert(path.clone(), seconds.parse().unwrap_or(f64::MAX));
+                let sum = sums.get(path.as_str()).copied().unwrap_or_default();
+                file(entry.mode, entry.owner, sum, manifest.get(&format!("file {path}")))
             }
-            ("default", _) => {
-                if let Some(Observed::Known(Some(fact))) = found.get_mut(&path) {
-                    fact.state = FileState::PackageDefault;
-                }
+            "l" => {
+                let state = FileState::Foreign(Sha256Digest::of(entry.target.as_bytes()));
+                Ok(FileFact { state, mode: 0o777, owner: String::new(), text: None })
             }
-            ("link", [target, ..]) => {
-                let state = FileState::Foreign(Sha256Digest::of(target.as_bytes()));
-                let fact = FileFact { state, mode: 0o777, owner: String::new(), text: None };
-                found.insert(path, Observed::Known(Some(fact)));
+            _ => Err("it is neither a file nor a link".to_owned()),
+        };
+        match fact {
+            Ok(fact) if defaults.contains(&path.as_str()) => {
+                Observed::Known(Some(FileFact { state: FileState::PackageDefault, ..fact }))
             }
-            ("other", _) => {
-                found.insert(path, Observed::Unknown("it is neither a file nor a link".to_owned()));
-            }
-            _ => {}
+            Ok(fact) => Observed::Known(Some(fact)),
+            Err(why) => Observed::Unknown(why),
         }
-    }
-    (found, changed)
+    };
+    let files = paths.into_iter().map(|path| (path.clone(), seen(path))).collect();
+    (files, changed)
 }
 
 fn file(mode: &str, owner: &str, sum: &str, recorded: Option<&String>) -> Result<FileFact, String> {
@@ -69,37 +96,29 @@ fn file(mode: &str, owner: &str, sum: &str, recorded: Option<&String>) -> Result
     Ok(FileFact { state, mode, owner: owner.to_owned(), text: None })
 }
 
-/// Reads `PATH TARGET`; those of `paths` that are not links are `None`.
+/// The links among `paths` with their targets; what is no link is `None`.
 pub fn links<'p>(
-    lines: &[&str],
+    found: &BTreeMap<&str, Found<'_>>,
     paths: impl IntoIterator<Item = &'p String>,
 ) -> BTreeMap<String, Option<String>> {
-    let mut found: BTreeMap<String, Option<String>> =
-        paths.into_iter().map(|path| (path.clone(), None)).collect();
-    for line in lines {
-        if let Some((path, target)) = line.split_once(' ') {
-            found.insert(path.to_owned(), Some(target.to_owned()));
-        }
-    }
-    found
+    let target =
+        |path: &str| found.get(path).filter(|entry| entry.kind == "l").map(|entry| entry.target.to_owned());
+    paths.into_iter().map(|path| (path.clone(), target(path))).collect()
 }
 
-/// Reads `PATH MODE OWNER EMPTY`.
+/// The directories among `paths`; reads `PATH EMPTY` of those that are one.
 pub fn directories<'p>(
+    found: &BTreeMap<&str, Found<'_>>,
     lines: &[&str],
     paths: impl IntoIterator<Item = &'p String>,
 ) -> BTreeMap<String, Option<DirectoryFact>> {
-    let mut found: BTreeMap<String, Option<DirectoryFact>> =
-        paths.into_iter().map(|path| (path.clone(), None)).collect();
-    for line in lines {
-        if let [path, mode, owner, empty] = line.split(' ').collect::<Vec<_>>().as_slice()
-            && let Ok(mode) = u32::from_str_radix(mode, 8)
-        {
-            let fact = DirectoryFact { mode, owner: (*owner).to_owned(), empty: *empty == "yes" };
-            found.insert((*path).to_owned(), Some(fact));
-        }
-    }
-    found
+    let empty: BTreeMap<&str, &str> = lines.iter().filter_map(|line| line.split_once(' ')).collect();
+    let fact = |path: &str| {
+        let (entry, empty) = (found.get(path)?, empty.get(path)?);
+        let mode = u32::from_str_radix(entry.mode, 8).ok()?;
+        Some(DirectoryFact { mode, owner: entry.owner.to_owned(), empty: *empty == "yes" })
+    };
+    paths.into_iter().map(|path| (path.clone(), fact(path))).collect()
 }
 
 /// Reads `PATH STAMP`; intact where the manifest recorded that stamp.
@@ -132,10 +151,12 @@ mod tests {
             manifest(&[&format!("file /etc/a KEY {SUM}"), "file /etc/b KEY 00", "etcd cluster-id 12 3"]);
         assert_eq!(manifest["etcd cluster-id"], "12 3");
         let paths: Vec<String> = ["/etc/a", "/etc/b", "/etc/c", "/etc/d", "/etc/e"].map(String::from).into();
-        let line = |path: &str| format!("{path} file 640 root:etcd 0 1700000000 {SUM}");
-        let lines = [line("/etc/a"), line("/etc/b"), line("/etc/c"), line("/etc/d"), "/etc/d default".into()];
-        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-        let (found, changed) = files(&lines, &paths, &manifest);
+        let line = |path: &str| format!("{path} f 640 root:etcd 0 1700000000.9 ");
+        let sum = |path: &str| format!("{SUM}  {path}");
+        let there = ["/etc/a", "/etc/b", "/etc/c", "/etc/d"];
+        let (lines, sums) = (there.map(line), there.map(sum));
+        let (lines, sums) = (lines.each_ref().map(String::as_str), sums.each_ref().map(String::as_str));
+        let (found, changed) = files(&found(&lines), &sums, &["/etc/d"], &paths, &manifest);
         let state = |path: &str| found[path].known().unwrap().as_ref().map(|file| file.state.clone());
         let key = ContentKey::observed("KEY");
         assert_eq!(state("/etc/a"), Some(FileState::Ours { recorded: key.clone(), intact: true }));
@@ -148,8 +169,27 @@ mod tests {
 
     #[test]
     fn an_unreadable_file_is_unknown_not_absent() {
-        let (found, _) =
-            files(&["/etc/a file 640 root:etcd 0 17 unreadable"], &["/etc/a".to_owned()], &BTreeMap::new());
+        let lines = ["/etc/a f 640 root:etcd 0 17 "];
+        let (found, _) = files(&found(&lines), &[], &[], &["/etc/a".to_owned()], &BTreeMap::new());
         assert!(matches!(found["/etc/a"], Observed::Unknown(_)));
+    }
+
+    #[test]
+    fn links_and_directories_are_told_from_files() {
+        let lines = [
+            "/a l 777 root:root 3 17.5 /to here",
+            "/b d 700 etcd:etcd 9 17.5 ",
+            "/c f 600 root:root 9 17.5 ",
+        ];
+        let found = found(&lines);
+        let paths: Vec<String> = ["/a", "/b", "/c", "/d"].map(String::from).into();
+        assert_eq!(links(&found, &paths)["/a"].as_deref(), Some("/to here"));
+        assert_eq!(links(&found, &paths).values().flatten().count(), 1);
+        let directories = directories(&found, &["/b yes"], &paths);
+        let fact = DirectoryFact { mode: 0o700, owner: "etcd:etcd".into(), empty: true };
+        assert_eq!(directories.values().flatten().collect::<Vec<_>>(), [&fact]);
+        let (files, _) = files(&found, &[], &[], &paths, &BTreeMap::new());
+        assert!(matches!(files["/b"], Observed::Unknown(_)));
+        assert!(matches!(&files["/a"], Observed::Known(Some(file)) if file.mode == 0o777));
     }
 }

@@ -191,8 +191,8 @@ impl Walk<'_, '_> {
             links(&mut job, &artifact);
         }
         files(&mut job, inventory, host, state);
-        job.reloaded_units(UNIT);
         job.enabled(UNIT);
+        job.reloaded_units(UNIT);
         job.done()
     }
 

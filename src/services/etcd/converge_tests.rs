@@ -45,8 +45,8 @@ etcd.configure@etcd1 <- etcd.install@etcd1 secret.etcd-token@etcd1
   link:/usr/local/bin/etcdutl: missing
   file:/etc/etcd.env: missing
   file:/etc/systemd/system/etcd.service: missing
-  unit:etcd.service: so that systemd reads the unit files again
   unit:etcd.service: so that it starts at boot
+  unit:etcd.service: so that systemd reads the unit files again
 etcd.start@etcd1 <- etcd.configure@etcd1
   ? no data in /var/lib/etcd
   unit:etcd.service: to form the cluster together with the others

@@ -160,8 +160,8 @@ pub(super) fn settle_steps(
     records: &Records,
 ) {
     files(job, inventory, host, ClusterState::Existing);
-    job.reloaded_units(UNIT);
     job.enabled(UNIT);
+    job.reloaded_units(UNIT);
     if let Some(disk) = &records.disk {
         job.record(DISK, disk);
     }

@@ -4,20 +4,18 @@ use std::time::Duration;
 
 use super::{CURRENT, ENV_FILE, HOME, PROGRAMS, UNIT, UNIT_FILE, USER, peer_url};
 use crate::catalog;
-use crate::facts::look::{FileLook, Looks, Probe};
+use crate::facts::look::{FileLook, Looks, Probe, Request};
 use crate::inventory::Inventory;
 use crate::plan::model::Procedure;
 use crate::resource::{Arch, HostName};
 
 const LOCAL: &str = include_str!("sh/probe_local.sh");
 const DATA: &str = include_str!("sh/probe_data.sh");
-const GET: &str = include_str!("sh/probe_get.sh");
-const OTHERS: &str = concat!(include_str!("sh/members.sh"), include_str!("sh/probe_others.sh"));
-const POST: &str = include_str!("sh/probe_post.sh");
+const OTHERS: &str = include_str!("sh/probe_others.sh");
 
-/// Without a quorum `/health` blocks for 5 s and two election timeouts: 15 s with the manual's settings. A member
-/// that has one answers in milliseconds, and `status` gives a look four seconds in all, the login included.
-pub(super) const HEALTH_LIMIT: Duration = Duration::from_secs(2);
+/// Without a quorum `/health` blocks for 5 s and two election timeouts: 15 s with the manual's settings. A member that has one
+/// answers in milliseconds, and a look has no time for the other.
+pub(super) const HEALTH_LIMIT: Duration = Request::LIMIT;
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 
 /// Adds what the service looks at on a member's host.
@@ -42,15 +40,7 @@ pub fn look(inventory: &Inventory, host: &HostName, looks: &mut Looks) {
     looks.units.insert(UNIT.to_owned(), vec![ENV_FILE.to_owned(), UNIT_FILE.to_owned()]);
 
     let own = inventory.address(host).to_string();
-    let loopback = "127.0.0.1".to_owned();
-    let ask = |name, text, host: &str, port: u16, path: &str, limit| Probe {
-        procedure: Procedure::new(
-            name,
-            text,
-            [("host", host.to_owned()), ("port", port.to_string()), ("path", path.to_owned())],
-        ),
-        limit,
-    };
+    let loopback = "127.0.0.1";
     looks.probes.extend([
         Probe {
             procedure: Procedure::new("etcd.local", LOCAL, [("data_dir", etcd.data_dir.clone())]),
@@ -60,9 +50,6 @@ pub fn look(inventory: &Inventory, host: &HostName, looks: &mut Looks) {
             procedure: Procedure::new("etcd.data", DATA, [("data_dir", etcd.data_dir.clone())]),
             limit: ANSWER_LIMIT,
         },
-        ask("etcd.peers", GET, &own, etcd.peer_port, "/members", ANSWER_LIMIT),
-        ask("etcd.status", POST, &loopback, etcd.client_port, "/v3/maintenance/status", ANSWER_LIMIT),
-        ask("etcd.members", POST, &loopback, etcd.client_port, "/v3/cluster/member/list", ANSWER_LIMIT),
         Probe {
             procedure: Procedure::new(
                 "etcd.others",
@@ -71,6 +58,12 @@ pub fn look(inventory: &Inventory, host: &HostName, looks: &mut Looks) {
             ),
             limit: ANSWER_LIMIT,
         },
-        ask("etcd.health", GET, &loopback, etcd.client_port, "/health", HEALTH_LIMIT),
+    ]);
+    let ask = |name, host: &str, port, path, body| Request { name, host: host.to_owned(), port, path, body };
+    looks.requests.extend([
+        ask("etcd.peers", &own, etcd.peer_port, "/members", ""),
+        ask("etcd.status", loopback, etcd.client_port, "/v3/maintenance/status", "{}"),
+        ask("etcd.members", loopback, etcd.client_port, "/v3/cluster/member/list", "{}"),
+        ask("etcd.health", loopback, etcd.client_port, "/health", ""),
     ]);
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::facts::model::{HostFacts, Observed};
 use crate::inventory::Inventory;
 use crate::plan::diff::FileWanted;
-use crate::plan::draft::{Draft, Milestone};
+use crate::plan::draft::{Draft, JobDraft, Milestone};
 use crate::plan::effects::recorded_key;
 use crate::plan::model::{Action, JobId, Reason, Risk};
 use crate::resource::{Content, ContentKey, HostName, ResourceId};
@@ -65,16 +65,17 @@ pub fn replica(
     let inventory = draft.inventory;
     let blind = docker::is_blind(draft, host);
     let serving = state(draft.seen.host(host)) == State::Serving;
-    let mut job = draft.job("kuboard.run", STAGE, host);
-    job.after(before).after_milestone(Milestone::StoreReady).after_milestone(Milestone::AuditReady);
-    job.directory(&inventory.kuboard.data_dir, 0o700, FOLDER_OWNER);
-    if !check::is_foreign(job.host(), &agent_key_file(inventory)) {
-        job.file(FileWanted::new(&agent_key_file(inventory), 0o600, content::agent_key()));
+    let mut before = before.to_vec();
+    if !serving {
+        // What waits for nobody is done while etcd and QuestDB come up.
+        let mut job = draft.job("kuboard.files", STAGE, host);
+        job.after(&before);
+        files(&mut job, shared);
+        before.push(job.done());
     }
-    job.file(FileWanted::new(ENV_FILE, 0o600, shared.env.clone()));
-    job.file(FileWanted::new(BOOT_FILE, 0o644, shared.boot.clone()));
-    job.reloaded_units(BOOT_UNIT);
-    job.enabled(BOOT_UNIT);
+    let mut job = draft.job("kuboard.run", STAGE, host);
+    job.after(&before).after_milestone(Milestone::StoreReady).after_milestone(Milestone::AuditReady);
+    files(&mut job, shared);
     let created = match job.host().and_then(|seen| difference(inventory, host, seen)) {
         Some(reason) => {
             if blind {
@@ -101,6 +102,19 @@ pub fn replica(
     }
     job.record(SERVED, "yes");
     job.done()
+}
+
+/// What lies on the host before its container is made.
+fn files(job: &mut JobDraft<'_, '_>, shared: &Shared) {
+    let inventory = job.inventory();
+    job.directory(&inventory.kuboard.data_dir, 0o700, FOLDER_OWNER);
+    if !check::is_foreign(job.host(), &agent_key_file(inventory)) {
+        job.file(FileWanted::new(&agent_key_file(inventory), 0o600, content::agent_key()));
+    }
+    job.file(FileWanted::new(ENV_FILE, 0o600, shared.env.clone()));
+    job.file(FileWanted::new(BOOT_FILE, 0o644, shared.boot.clone()));
+    job.enabled(BOOT_UNIT);
+    job.reloaded_units(BOOT_UNIT);
 }
 
 fn spec(

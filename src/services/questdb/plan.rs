@@ -139,8 +139,8 @@ fn start(
     raise_limits(&mut job);
     job.file(FileWanted::new(ENV_FILE, 0o600, files.env));
     job.file(FileWanted::new(UNIT_FILE, 0o644, files.unit));
-    job.reloaded_units(UNIT);
     job.enabled(UNIT);
+    job.reloaded_units(UNIT);
     let changed = run(&mut job, begins_empty);
     let answers = job.host().and_then(|host| host.questdb.as_ref()).is_some_and(|questdb| {
         questdb.login == Observed::Known(true) && questdb.healthy == Observed::Known(true)

@@ -1,2 +1,0 @@
-http_get "$host" "$port" "$path" || printf '\nexit %s' "$?"
-echo

@@ -1,2 +1,0 @@
-http_post "$host" "$port" "$path" '{}' || printf '\nexit %s' "$?"
-echo
