@@ -16,7 +16,8 @@ const OTHERS: &str = concat!(include_str!("sh/members.sh"), include_str!("sh/pro
 const POST: &str = include_str!("sh/probe_post.sh");
 
 /// Without a quorum `/health` blocks for 5 s and two election timeouts: 15 s with the manual's settings. A member
-/// that has one answers in milliseconds, and `status` gives a look four seconds in all, the login included.
+/// that has one answers in milliseconds; beside the login of four seconds that a dead host costs `status`, this does not
+/// show.
 pub(super) const HEALTH_LIMIT: Duration = Duration::from_secs(2);
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 
