@@ -64,6 +64,7 @@ busybox busybox
 dash dash
 fish fish
 csh csh
+openssl openssl
 sudo sudo
 haproxy haproxy
 keepalived keepalived
