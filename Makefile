@@ -22,8 +22,9 @@ demo-lab:
 	@$(lab) prepare
 	@$(lab) boot --topology eight
 
-# The lab and the tool are made side by side.
+# The lab and the tool are made side by side, once there is a linker.
 demo:
+	@$(lab) prepare --packages
 	@$(MAKE) --no-print-directory -j 2 demo-lab build
 	@$(lab) inventory eight > "$$($(lab) dir)/inventory.yaml"
 	$(binary) up "$$($(lab) dir)/inventory.yaml"

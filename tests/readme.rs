@@ -89,7 +89,8 @@ fn flags(help: &str) -> BTreeSet<String> {
         .map(str::trim_start)
         .filter(|line| line.starts_with('-') && !line.starts_with("- "))
         .flat_map(|line| line.split([' ', ',']).take_while(|word| word.is_empty() || word.starts_with('-')))
-        .map(|flag| flag.trim_end_matches('.').to_owned())
+        // An optional value stands in brackets, with its `=`.
+        .map(|flag| flag.split('[').next().unwrap_or(flag).trim_end_matches('.').to_owned())
         .filter(|flag| !flag.is_empty())
         .collect()
 }
@@ -421,29 +422,83 @@ fn every_dependency_has_a_reason() {
     }
 }
 
-/// In the table of causes each is one that the program has.
-#[test]
-fn the_causes_exist() {
-    let mut code = String::new();
-    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+/// The files of this repository below a folder whose names end so, with their texts.
+fn texts(folder: &str, end: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut folders = vec![root.join(folder)];
     while let Some(folder) = folders.pop() {
         for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            let name = path.strip_prefix(root).unwrap().to_string_lossy().into_owned();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                code.push_str(&std::fs::read_to_string(path).unwrap());
+            } else if name.ends_with(end) {
+                found.push((name, std::fs::read_to_string(path).unwrap()));
             }
         }
     }
+    found
+}
+
+/// Whether a file holds tests alone.
+fn is_test(path: &str) -> bool {
+    path.contains("tests") || path.ends_with("testing.rs")
+}
+
+/// The codes of all causes: what is the first argument of one, or of the pair that one is made of.
+fn causes() -> BTreeSet<String> {
+    let makes = |path: &str| path.contains("/causes") || path.ends_with("kuboard/docker.rs");
+    let mut codes = BTreeSet::new();
+    for (_, text) in texts("src", ".rs").iter().filter(|(path, _)| makes(path) && !is_test(path)) {
+        let joined = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        for place in ["Cause::new( \"", "Cause::new(\"", "{ ( \""] {
+            codes.extend(
+                joined.split(place).skip(1).filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())),
+            );
+        }
+    }
+    assert!(codes.iter().all(|code| code.contains('.') && !code.contains(' ')), "{codes:?}");
+    codes
+}
+
+#[test]
+fn the_causes_are_those_of_the_program() {
+    let codes = causes();
+    assert!(codes.len() > 50, "{codes:?}");
     for path in READMES {
         let page = page(path);
         let named = |row: &Vec<String>| row.get(1).is_some_and(|cell| cell.contains("`port.taken`"));
         let table = page.tables.iter().find(|rows| rows.iter().any(named)).unwrap();
-        let causes: Vec<String> = table.iter().flat_map(|row| spans(&row[1])).collect();
-        assert!(causes.len() > 40, "{path}: {causes:?}");
-        for cause in causes {
-            assert!(code.contains(&format!("\"{cause}\"")), "{path}: there is no cause {cause}");
-        }
+        let written: BTreeSet<String> = table.iter().flat_map(|row| spans(&row[1])).collect();
+        assert_eq!(written, codes, "{path}");
+    }
+}
+
+#[test]
+fn every_cause_is_named_by_a_test() {
+    let mut tests: String =
+        texts("src", ".rs").into_iter().filter(|(path, _)| is_test(path)).map(|(_, text)| text).collect();
+    tests.extend(texts("tests/lab", ".rs").into_iter().map(|(_, text)| text));
+    tests.extend(texts("tests/plan_cases", "plan.txt").into_iter().map(|(_, text)| text));
+    for code in causes() {
+        assert!(tests.contains(&code), "no test names {code}");
+    }
+}
+
+/// What `plan` prints for the manual's machines is what a balancer of one's own is told to have.
+#[test]
+fn the_configuration_of_ones_own_balancer_is_the_printed_one() {
+    let golden = text("tests/golden/haproxy/external.txt");
+    for path in READMES {
+        let page = page(path);
+        let shown: Vec<&str> = page
+            .blocks
+            .iter()
+            .filter(|(language, _)| language == "haproxy" || language == "nginx")
+            .map(|(_, block)| block.as_str())
+            .collect();
+        assert_eq!(shown.len(), 2, "{path}");
+        assert_eq!(shown.join("\n").trim_end(), golden.trim_end(), "{path}");
     }
 }
 

@@ -63,6 +63,23 @@ fn a_port_that_is_taken_is_named_with_who_has_it() {
 }
 
 #[test]
+fn an_address_that_is_not_here_is_named() {
+    let lines = [
+        r#"{"level":"fatal","ts":"2026-11-21T11:01:09.146Z","caller":"etcdmain/etcd.go:204","msg":"discovery failed","error":"listen tcp 10.99.37.13:2380: bind: cannot assign requested address"}"#,
+        "docker: Error response from daemon: driver failed programming external connectivity on endpoint kuboard (4a6bda89): Error starting userland proxy: listen tcp4 10.99.37.13:80: bind: cannot assign requested address.",
+    ];
+    for line in lines {
+        let found = cause(&ended(scene(), "exit-code", 1, line));
+        assert_eq!(found.code, "host.address-missing", "{line}");
+        assert_eq!(
+            found.message,
+            "No interface of this host has the address 10.99.37.13, which etcd listens on."
+        );
+        assert!(found.hint.contains("ip -o addr"), "{}", found.hint);
+    }
+}
+
+#[test]
 fn a_disk_without_room_is_told_from_one_without_inodes_or_without_writing() {
     let full = r#"{"level":"panic","ts":"2026-11-21T11:01:26.119Z","caller":"etcdserver/raft.go:479","msg":"failed to create WAL","error":"no space left on device"}"#;
     let at = |text: &str, free, inodes, options: &str| {
@@ -143,6 +160,12 @@ fn programs_that_cannot_run_say_why() {
     let old = "/opt/p/bin/java: /lib/x86_64-linux-gnu/libc.so.6: version `GLIBC_2.34' not found (required by /opt/p/lib/libjli.so)";
     let found = cause(&ended(scene(), "exit-code", 1, old));
     assert_eq!((found.code.as_str(), found.message.contains("GLIBC_2.34")), ("host.glibc", true));
+    // As glibc's loader prints it (elf/dl-load.c).
+    let library = "/opt/p/bin/java: error while loading shared libraries: libz.so.1: cannot open shared object file: No such file or directory";
+    let found = cause(&ended(scene(), "exit-code", 127, library));
+    assert_eq!(found.code, "host.library");
+    assert_eq!(found.message, "etcd needs the library libz.so.1, and it is not there.");
+    assert!(found.hint.contains("apt-file search libz.so.1"), "{}", found.hint);
     let unpacked = "java.lang.UnsatisfiedLinkError: /var/lib/etcd/tmp/libquestdb79.so: failed to map segment from shared object";
     let mut evidence = ended(scene(), "exit-code", 1, unpacked);
     evidence.seen.mounts.insert("/var/lib/etcd".into(), mount("/var/lib/etcd", "rw,noexec", 9 << 30, 90_000));
@@ -229,9 +252,24 @@ fn what_nobody_knows_is_at_least_a_loop_or_a_failure() {
     assert_eq!(code(&evidence).as_deref(), Some("unit.masked"));
     let user = "etcd.service: Failed to determine user credentials: No such process\netcd.service: Failed at step USER spawning /bin/true: No such process";
     assert_eq!(code(&ended(scene(), "exit-code", 217, user)).as_deref(), Some("unit.user"));
+    evidence.units[0].load = "not-found".into();
+    let found = cause(&evidence);
+    assert_eq!((found.code.as_str(), found.hint.as_str()), ("unit.missing", "run `kuboard-ha up` again"));
     let mut boxed = Scene { container: Some("kuboard".into()), ..scene() };
     boxed.units.clear();
-    assert_eq!(code(&container(boxed, 3, "bye")).as_deref(), Some("container.exited"));
+    let mut evidence = container(boxed, 3, "bye");
+    assert_eq!(code(&evidence).as_deref(), Some("container.exited"));
+    let seen = evidence.container.as_mut().unwrap();
+    seen.state = "restarting".into();
+    seen.restarts = 4;
+    assert_eq!(code(&evidence), None, "four starts are no loop");
+    evidence.container.as_mut().unwrap().restarts = 5;
+    let found = cause(&evidence);
+    assert_eq!(found.code, "container.crash-loop");
+    assert_eq!(
+        found.message,
+        "The container kuboard was started 6 times and ended each time, last with status 3."
+    );
 }
 
 #[test]

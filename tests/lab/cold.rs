@@ -8,16 +8,15 @@ use crate::poll::until;
 use crate::seed::Seed;
 use crate::stands::BOOT;
 
-/// Over how long the hosts come back.
-const SPREAD: Duration = Duration::from_secs(15);
-
-/// Starts every host, in an order and at times drawn by chance.
-pub fn start_all(lab: &Lab, what: &str) {
+/// Starts every host in an order drawn by chance: the first at once, the last when `spread` is over, the others at times
+/// between.
+pub fn start_all(lab: &Lab, what: &str, spread: Duration) {
     let mut seed = Seed::drawn(what);
     let mut order: Vec<&str> = lab.hosts.keys().map(String::as_str).collect();
     seed.shuffle(&mut order);
-    let spread = usize::try_from(SPREAD.as_millis()).unwrap();
-    let mut times: Vec<u64> = order.iter().map(|_| seed.below(spread) as u64).collect();
+    let spread = usize::try_from(spread.as_millis()).unwrap();
+    let between = order.iter().skip(2).map(|_| seed.below(spread)).collect::<Vec<_>>();
+    let mut times: Vec<u64> = [0, spread].into_iter().chain(between).map(|at| at as u64).collect();
     times.sort_unstable();
     let begun = Instant::now();
     for (host, at) in order.iter().zip(&times) {

@@ -1,7 +1,9 @@
 //! Five members, all else on two of their machines, as a user with sudo, behind TLS; each host downloads for itself.
 
+use crate::argv;
 use crate::course::Course;
 use crate::lab::{Image, Lab};
+use crate::poison::{Poison, Watch};
 use crate::poll::until;
 use crate::stands::{self, BOOT, brief, built, holders, is_healthy, login_works, settled};
 use crate::writer::Writer;
@@ -38,7 +40,17 @@ fn certificate(lab: &Lab) {
 }
 
 fn build(lab: &Lab) {
+    let key = std::fs::read_to_string(lab.file("server.key")).unwrap();
+    let lines: Vec<&str> = key.lines().filter(|line| !line.starts_with("-----")).collect();
+    lab.exec("etcd1", "rm /run/k.pem");
+    let watch = Watch::begin(&lines);
+    argv::watch(lab, &MEMBERS);
     built(lab);
+    lab.run(&["plan", "--diff", "-o", "plain"]).exits(0);
+    for host in ["etcd4", "etcd5"] {
+        lab.run(&["plan", "--script", host]).exits(0);
+    }
+    Poison::new(&lines).is_seen_nowhere(lab, &MEMBERS, &watch);
     assert_eq!(holders(lab, &["etcd4", "etcd5"]).len(), 1);
     assert_eq!(lab.status()["etcd"]["quorum"]["can_lose"], 2);
     let secure =
@@ -49,13 +61,11 @@ fn build(lab: &Lab) {
     let clear = "curl -fsS -m 5 -o /dev/null -w '%{http_code} %{redirect_url}' http://10.99.24.20/sso/auth";
     let answer = lab.exec("etcd1", clear);
     assert!(answer.starts_with("302 https://10.99.24.20/"), "{answer}");
-    let key = std::fs::read_to_string(lab.file("server.key")).unwrap();
-    let line = key.lines().nth(1).unwrap();
+    let line = lines[0];
     for host in ["etcd4", "etcd5"] {
         assert!(stands::unreadable(lab, [&host.to_owned()], line) > 0, "no key on {host}");
     }
     let elsewhere = ["etcd1", "etcd2", "etcd3"].map(str::to_owned);
-    lab.exec("etcd1", "rm /run/k.pem");
     assert_eq!(stands::unreadable(lab, &elsewhere, line), 0, "the key lies where no balancer is");
 }
 

@@ -4,10 +4,13 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::course::Course;
 use crate::lab::{Image, Lab};
 use crate::poison::{Poison, Watch};
+use crate::poll::until;
+use crate::stands::login_works;
 use crate::{argv, pgwire};
 
 const HOST: &str = "node-1";
@@ -29,6 +32,7 @@ fn hostile_values_arrive_and_secrets_stay() {
     course.step("every value arrived to the byte, and none was run", arrived);
     course.step("the values are no difference, and a secret that was dropped is not shown", differences);
     course.step("a registry that takes no login", failing_login);
+    course.step("a registry that asks for a login, and takes it", registry);
     course.step("nothing secret was seen on either side", |lab| unseen(lab, &watch));
     course.end();
 }
@@ -151,6 +155,61 @@ fn failing_login(lab: &Lab) {
     assert_eq!(failed.last_event()["result"], "failed", "{}", failed.told());
     failed.says("10.99.39.2:80");
     lab.inventory.write(&before);
+}
+
+/// A registry on the host itself, and the program as one of its users.
+fn registry(lab: &Lab) {
+    let at = "10.99.39.11:5000";
+    let inventory = lab.inventory.text();
+    let image = inventory.lines().find_map(|line| line.trim().strip_prefix("image: ")).unwrap().to_owned();
+    lab.exec(HOST, "DEBIAN_FRONTEND=noninteractive; export DEBIAN_FRONTEND; \
+        printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d; chmod 0755 /usr/sbin/policy-rc.d; \
+        apt-get install -qy --no-install-recommends docker-registry >/dev/null 2>&1; rm /usr/sbin/policy-rc.d; \
+        command -v docker-registry");
+    // As hexadecimal digits, which nobody looks for: the password must stand in no command line.
+    let digits: String = secrets()["LAB_REGISTRY"].bytes().map(|byte| format!("{byte:02x}")).collect();
+    lab.exec(
+        HOST,
+        &format!(
+            "mkdir -p /root/registry && cd /root/registry && python3 -W ignore -c \"import crypt; print('puller:' + \
+             crypt.crypt(bytes.fromhex('{digits}').decode(), '\\$2b\\$04\\$abcdefghijklmnopqrstuu'))\" >users
+             store='version: 0.1\nstorage: {{ filesystem: {{ rootdirectory: /root/registry/store }} }}\n'
+             printf \"$store\"'http: {{ addr: 127.0.0.1:5001 }}\n' >open.yml
+             printf \"$store\"'http: {{ addr: {at} }}\nauth: {{ htpasswd: {{ realm: lab, path: /root/registry/users }} }}\n' >shut.yml
+             systemd-run -q --unit registry-open docker-registry serve /root/registry/open.yml
+             systemd-run -q --unit registry-shut docker-registry serve /root/registry/shut.yml
+             printf '{{ \"insecure-registries\": [\"{at}\"] }}\n' >/etc/docker/daemon.json
+             systemctl reload docker
+             docker tag {image} 127.0.0.1:5001/{image}"
+        ),
+    );
+    let push = format!("docker push -q 127.0.0.1:5001/{image} 2>&1");
+    until(Duration::from_secs(30), "the image is in the registry", || lab.try_exec(HOST, &push));
+    lab.exec(
+        HOST,
+        &format!(
+            "systemctl stop registry-open; docker rm -f kuboard; docker rmi -f {image} 127.0.0.1:5001/{image}"
+        ),
+    );
+    let refused = lab.try_exec(HOST, &format!("docker pull -q {at}/{image} 2>&1")).unwrap_err();
+    assert!(refused.contains("no basic auth credentials"), "{refused}");
+
+    let (kept, _) = inventory.split_once("  image_archive:").unwrap();
+    let (before, registry) = kept.split_once("  registry: { username: ").unwrap();
+    let (_, after) = registry.split_once(", password: ").unwrap();
+    let kept = format!("{before}  registry: {{ username: puller, password: {after}");
+    lab.inventory.write(&kept.replace("image: eipwork/", &format!("image: {at}/eipwork/")));
+    lab.up().says(&format!("pull the image {at}/{image}"));
+    let runs = lab.exec(HOST, "docker inspect -f '{{.State.Status}} {{.Config.Image}}' kuboard");
+    assert_eq!(runs.trim(), format!("running {at}/{image}"));
+    login_works(lab.address(HOST), 80);
+    lab.up().says("nothing changed");
+    let left = lab.exec(
+        HOST,
+        "ls -A /root/.docker 2>/dev/null; find / -xdev -name config.json -size -64k ! -path '/var/lib/docker/*' \
+         ! -path '/proc/*' 2>/dev/null | xargs -r grep -l '\"auths\"'; find /run /tmp -path '*docker/config.json'; true",
+    );
+    assert_eq!(left, "", "a login is left on the host");
 }
 
 fn unseen(lab: &Lab, watch: &Watch) {

@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::argv;
 use crate::lab::Lab;
 
 /// The words, in all the forms that they are looked for.
@@ -53,6 +54,28 @@ impl Poison {
                 self.is_not_in(&path.to_string_lossy(), &String::from_utf8_lossy(&text));
             }
         }
+    }
+
+    /// Fails the test if one of them was printed, or stands in a command line of either side, in a journal, in what is
+    /// collected for a bug report, in what is left on this machine, or in a file of a host that others can read. The
+    /// command lines of the hosts were watched by [`argv::watch`].
+    #[track_caller]
+    pub fn is_seen_nowhere(&self, lab: &Lab, hosts: &[&str], watch: &Watch) {
+        self.is_not_in("what the program printed", &lab.printed());
+        for (host, noted) in argv::noted(lab, hosts) {
+            self.is_not_in(&format!("a command line on {host}"), &noted);
+        }
+        assert_eq!(watch.seen(), Vec::<String>::new(), "in a command line of this machine");
+        self.is_not_in("what is collected for a bug report", &lab.collect("report"));
+        for host in hosts {
+            let journal = lab.exec(host, "journalctl --no-pager -o cat; docker logs kuboard 2>&1; true");
+            self.is_not_in(&format!("the journal of {host}"), &journal);
+            assert_eq!(self.open_files(lab, host), "", "others can read a secret on {host}");
+        }
+        for folder in ["/tmp", "/run/user"].map(Path::new) {
+            self.is_not_below(folder, "kuha-");
+        }
+        self.is_not_below(&lab.file("..").join("cache"), "");
     }
 
     /// The files of a host that hold one of them and that others than root and the services can read.

@@ -1,4 +1,6 @@
-//! Three machines that carry everything, and bring nothing along.
+//! Three machines that carry everything, and bring nothing along; each downloads for itself.
+
+use std::time::Duration;
 
 use crate::cold;
 use crate::course::Course;
@@ -11,7 +13,9 @@ const NODES: [&str; 3] = ["node-1", "node-2", "node-3"];
 
 #[test]
 fn three_bare_machines_carry_everything() {
-    let lab = Lab::boot("test-three", "10.99.22", Image::Bare, "three", |text| without_java(&text));
+    let lab = Lab::boot("test-three", "10.99.22", Image::Bare, "three", |text| {
+        without_java(&text) + "transfer: pull\n"
+    });
     let mut course = Course::new(&lab);
     course.must("what is missing gets installed", install);
     course.step("Kuboard and HAProxy share port 80 on each machine", shared_port);
@@ -38,6 +42,10 @@ fn install(lab: &Lab) {
     }
     lab.run(&["check"]).exits(0);
     built(lab);
+    // What each downloads with.
+    for node in NODES {
+        lab.exec(node, "dpkg -s curl >/dev/null && test ! -e /var/lib/kuboard-ha/kuboard/stage/*.part");
+    }
 }
 
 fn shared_port(lab: &Lab) {
@@ -66,7 +74,7 @@ fn holder_dies(lab: &Lab) {
     lab.hosts_do("kill", &[holder]);
     // etcd may have lost its leader with the machine: logins come back after an election.
     until(BOOT, "the floating address moves", || {
-        let answer = net::get(&lab.floating(), 80, "/sso/auth", std::time::Duration::from_secs(5))?;
+        let answer = net::get(&lab.floating(), 80, "/sso/auth", Duration::from_secs(5))?;
         if answer.status == 302 { Ok(()) } else { Err(format!("{answer:?}")) }
     });
     assert_eq!(lab.status()["verdict"], "degraded");
@@ -79,7 +87,7 @@ fn holder_dies(lab: &Lab) {
 fn cold_boot(lab: &Lab) {
     lab.hosts_do("kill", &NODES);
     assert_eq!(lab.status()["verdict"], "down");
-    cold::start_all(lab, "cold boot of three machines");
+    cold::start_all(lab, "cold boot of three machines", Duration::from_secs(15));
     cold::answers_by_itself(&lab.floating(), 80);
     lab.until_status(BOOT, "healthy after a cold boot", is_healthy);
     shared_port(lab);

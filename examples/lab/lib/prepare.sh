@@ -8,15 +8,17 @@ questdb_version=6.6.1
 kuboard_tag=v3.5.2.9
 
 prepare() {
-    local for_tests=
+    local for_tests='' only_packages=''
     case ${1:-} in
         '') ;;
         --tests) for_tests=yes ;;
-        *) die "prepare knows only --tests, not: $1" ;;
+        --packages) only_packages=yes ;;
+        *) die "prepare knows only --tests and --packages, not: $1" ;;
     esac
     [ "$(uname -s)" = Linux ] || die "the lab needs Linux; on another system run it inside a virtual machine"
     command -v apt-get > /dev/null || die "the lab needs Debian or a kin with apt-get to build its hosts"
-    install_packages "$for_tests"
+    install_packages "$packages${for_tests:+$test_packages}"
+    [ -z "$only_packages" ] || return 0
     start_engine
 
     mkdir -p "$cache"
@@ -38,30 +40,51 @@ prepare() {
 
 # ---- packages and engine
 
+# What is installed where it is missing: a command or a file that shows that it is there, and the Debian package that brings it.
+# The first ones are for cargo (rustup brings no linker, and the crates have C in them) and for jlink, which calls objcopy.
+packages='
+cc gcc
+/usr/include/stdlib.h libc6-dev
+objcopy binutils
+dockerd docker.io
+docker docker.io
+debootstrap debootstrap
+iptables iptables
+ip iproute2
+ssh openssh-client
+flock util-linux
+go golang-go
+mvn maven
+jlink default-jdk-headless
+'
+test_packages='
+sshd openssh-server
+tmux tmux
+busybox busybox
+dash dash
+fish fish
+csh csh
+openssl openssl
+sudo sudo
+haproxy haproxy
+keepalived keepalived
+'
+
+# is_there COMMAND|FILE
+is_there() {
+    case $1 in
+        /*) [ -e "$1" ] ;;
+        *) command -v "$1" > /dev/null || [ -x "/usr/sbin/$1" ] ;;
+    esac
+}
+
+# install_packages TABLE
 install_packages() {
-    local missing=()
-    want() { command -v "$1" > /dev/null || [ -x "/usr/sbin/$1" ] || missing+=("$2"); }
-    want dockerd docker.io
-    want docker docker.io
-    want debootstrap debootstrap
-    want iptables iptables
-    want ip iproute2
-    want ssh openssh-client
-    want flock util-linux
-    want go golang-go
-    want mvn maven
-    want jlink default-jdk-headless
-    if [ -n "$1" ]; then
-        want sshd openssh-server
-        want tmux tmux
-        want busybox busybox
-        want dash dash
-        want fish fish
-        want csh csh
-        want sudo sudo
-        want haproxy haproxy
-        want keepalived keepalived
-    fi
+    local missing=() shown package
+    while read -r shown package; do
+        [ -n "$shown" ] || continue
+        is_there "$shown" || missing+=("$package")
+    done <<< "$1"
     [ ${#missing[@]} -gt 0 ] || return 0
     say "installing packages: ${missing[*]}"
     local log=/tmp/kuboard-ha-lab-apt.$$.log
@@ -186,7 +209,10 @@ gather_artifacts() {
     (cd "$out" && sha256sum ./*.tar.gz | sed 's|\./||' > SHA256SUMS && chmod 0644 ./*)
 }
 
+# package_names: each once.
+package_names() { awk 'NF == 2 && !seen[$2]++ { print $2 }' <<< "$packages$test_packages"; }
+
 clean() {
     as_root rm -rf "$cache"
-    say "emptied $cache; these packages, if the lab installed them, stay: docker.io debootstrap iptables golang-go maven default-jdk-headless openssh-server tmux busybox"
+    say "emptied $cache; these packages, if the lab installed them, stay: $(package_names | paste -sd ' ')"
 }

@@ -65,6 +65,7 @@ pub struct UpArgs {
     without: Vec<String>,
     /// Say at the end where the time went; with =FILE write it there as a trace for Chrome or Perfetto
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
+    #[expect(clippy::option_option, reason = "so clap tells a flag without a value")]
     timings: Option<Option<PathBuf>>,
     #[command(flatten)]
     saved: SavedFacts,

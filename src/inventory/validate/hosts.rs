@@ -14,6 +14,7 @@ pub(super) fn check(inventory: &Inventory, report: &Report) {
     agent_addresses(inventory, report);
     unused(inventory, report);
     families(inventory, report);
+    containers(inventory, report);
 }
 
 fn equal_addresses(inventory: &Inventory, report: &Report) {
@@ -103,6 +104,22 @@ fn families(inventory: &Inventory, report: &Report) {
     let message = format!("IPv4 and IPv6 are mixed: IPv6 has {}", listed(&names).replace(" or ", " and "));
     let hint = "this works only where every machine has both; addresses of one family are safer";
     report.advise("hosts", "hosts.mixed-families", message, hint);
+}
+
+/// What a replica's container must reach has an IPv6 address, and the container has none.
+fn containers(inventory: &Inventory, report: &Report) {
+    let members: Vec<&HostName> =
+        inventory.etcd.hosts.iter().filter(|host| inventory.address(host).is_ipv6()).collect();
+    let Some(first) = members.first() else { return };
+    let names: Vec<&str> = members.iter().map(|name| name.as_str()).collect();
+    let message = format!(
+        "etcd has IPv6 addresses on {}, and containers on Docker's default bridge have none: the replicas would not reach it",
+        listed(&names).replace(" or ", " and ")
+    );
+    let hint = "give the etcd hosts IPv4 addresses; or, on each Kuboard host, in /etc/docker/daemon.json: { \"ipv6\": true, \
+                \"fixed-cidr-v6\": \"fd00:d0c::/64\", \"experimental\": true, \"ip6tables\": true }, then systemctl restart \
+                docker";
+    report.advise(address_path(report, first), "kuboard.container-ipv6", message, hint);
 }
 
 fn address_path(report: &Report, name: &HostName) -> String {

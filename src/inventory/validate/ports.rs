@@ -7,6 +7,9 @@ use crate::inventory::problem::Report;
 use crate::inventory::read::title;
 use crate::resource::HostName;
 
+/// Where Keepalived asks HAProxy how it is, as its template has it.
+const HEALTH_PORT: u16 = 8404;
+
 /// On which address of its host something listens.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Scope {
@@ -58,14 +61,23 @@ fn listeners(inventory: &Inventory) -> BTreeMap<&HostName, Vec<Listener>> {
         let what = what.map_or_else(|| title(path), str::to_owned);
         all.entry(host).or_default().push(Listener { scope, port, what, path });
     };
-    for host in inventory.hosts.keys() {
-        listen(host, Scope::All, 22, "hosts", Some("sshd"));
+    for (host, machine) in &inventory.hosts {
+        let ssh = &machine.ssh;
+        // Under another address than the host's own, the port may be one that a router passes on.
+        let passed_on = ssh.port.is_some() && ssh.host != machine.address.to_string();
+        if !passed_on {
+            listen(host, Scope::All, ssh.port.unwrap_or(22), "hosts", Some("sshd"));
+        }
     }
     if let Some(questdb) = &inventory.questdb {
         for (port, what) in [(8812, "QuestDB"), (9000, "QuestDB's console"), (9003, "QuestDB's health page")]
         {
             listen(&questdb.host, Scope::All, port, "questdb", Some(what));
         }
+    }
+    // What cannot be changed comes first.
+    for host in inventory.load_balancer.iter().flat_map(|balancer| &balancer.hosts) {
+        listen(host, Scope::Loopback, HEALTH_PORT, "load_balancer", Some("HAProxy's health page"));
     }
     for host in &inventory.etcd.hosts {
         listen(host, Scope::Own, inventory.etcd.client_port, "etcd/client_port", None);

@@ -1,10 +1,12 @@
 //! What about Kuboard's hosts forbids its plan, or deserves a word.
 
+use std::collections::BTreeMap;
+
 use crate::facts::model::{FileState, HostFacts};
 use crate::plan::draft::Draft;
 use crate::plan::model::{Finding, Severity};
 use crate::render::RenderError;
-use crate::resource::HostName;
+use crate::resource::{Arch, HostName};
 use crate::secret::{Fingerprint, SecretId};
 use crate::services::kuboard::names::{
     BOOT_UNIT, CONTAINER, ENV_FILE, FOLDER_OWNER, QUESTDB_PORT, SERVED, agent_key_file,
@@ -28,6 +30,39 @@ pub fn container(draft: &mut Draft<'_>, host: &HostName) {
          folder that it used; to go back: docker start {CONTAINER}-old"
     );
     draft.find(Finding::on(host, Severity::Blocked, "kuboard.foreign-container", message).hint(hint));
+}
+
+/// One name, and different images behind it: the tag was moved between two pulls. Machines of different processors
+/// have different images by right.
+pub fn images(draft: &mut Draft<'_>, hosts: &[HostName]) {
+    let image = &draft.inventory.kuboard.image;
+    let mut held: BTreeMap<Option<Arch>, BTreeMap<String, Vec<&str>>> = BTreeMap::new();
+    for host in hosts {
+        let Some(seen) = draft.seen.host(host) else { continue };
+        let docker = seen.docker.known().and_then(Option::as_ref);
+        let Some(id) = docker.and_then(|docker| docker.images.get(image)) else { continue };
+        held.entry(seen.system.arch).or_default().entry(id.clone()).or_default().push(host.as_str());
+    }
+    for ids in held.into_values().filter(|ids| ids.len() > 1) {
+        let places: Vec<String> =
+            ids.iter().map(|(id, hosts)| format!("{} on {}", short(id), hosts.join(", "))).collect();
+        let message = format!(
+            "{image} names different images: {}. Its tag was moved between two pulls, so the replicas may differ.",
+            places.join("; ")
+        );
+        let hint = format!(
+            "see them on each: docker image inspect -f '{{{{.Id}}}} {{{{.Created}}}} {{{{.RepoDigests}}}}' {image}\non the \
+             hosts that have the wrong one, one after the other, each time run up:\n  docker rm -f {CONTAINER} && docker rmi \
+             {image}\nand for good: pin kuboard.image by its digest, NAME:TAG@sha256:…, or name a tag that is never moved"
+        );
+        draft.find(Finding::cluster(Severity::Warning, "kuboard.image-differs", message).hint(hint));
+    }
+}
+
+/// `0123456789ab` of `sha256:0123456789abcdef…`, as Docker shows ids.
+fn short(id: &str) -> &str {
+    let digits = id.strip_prefix("sha256:").unwrap_or(id);
+    digits.get(..12).unwrap_or(digits)
 }
 
 /// A folder of data that somebody else uses: a replica's is closed to all but root.

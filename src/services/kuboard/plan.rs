@@ -36,6 +36,7 @@ pub fn plan(draft: &mut Draft<'_>) {
             able.push(host.clone());
         }
     }
+    check::images(draft, &hosts);
     let (env, boot) = match (content::env(inventory), content::boot()) {
         (Ok(env), Ok(boot)) => (env, boot),
         (Err(error), _) | (_, Err(error)) => {

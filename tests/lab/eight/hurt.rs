@@ -11,10 +11,11 @@ use crate::writer::Writer;
 
 pub fn paused(lab: &Lab) {
     lab.hosts_do("pause", &["questdb"]);
-    let status = lab.status();
-    assert_eq!(status["verdict"], "degraded", "{}", brief(&status));
-    assert_eq!(status["hosts"]["questdb"]["reachable"], false);
-    assert!(status["reasons"].to_string().contains("questdb"), "{}", brief(&status));
+    lab.status_soon(|status| {
+        assert_eq!(status["verdict"], "degraded", "{}", brief(status));
+        assert_eq!(status["hosts"]["questdb"]["reachable"], false);
+        assert!(status["reasons"].to_string().contains("questdb"), "{}", brief(status));
+    });
     let plain = lab.run(&["status", "-o", "plain", "--check"]).exits(4).within(20.0);
     plain.says("degraded");
     // `up` asks twice and shows it, has looked at the others meanwhile, and says soon what it makes of it.
@@ -30,10 +31,11 @@ pub fn member(lab: &Lab) {
     let etcd = lab.etcd(&MEMBERS);
     let writer = Writer::start(&etcd, "member-dies");
     lab.hosts_do("kill", &["etcd2"]);
-    let status = lab.status();
-    assert_eq!(status["hosts"]["etcd2"]["reachable"], false, "{}", brief(&status));
-    // Down as long as the survivors elect a leader, if it was the leader that died.
-    assert!(["degraded", "down"].contains(&status["verdict"].as_str().unwrap()), "{}", brief(&status));
+    lab.status_soon(|status| {
+        assert_eq!(status["hosts"]["etcd2"]["reachable"], false, "{}", brief(status));
+        // Down as long as the survivors elect a leader, if it was the leader that died.
+        assert!(["degraded", "down"].contains(&status["verdict"].as_str().unwrap()), "{}", brief(status));
+    });
     // It tries again for some seconds.
     let blocked = lab.start(&["up", "-o", "plain"]);
     // The survivors may need an election first.

@@ -88,6 +88,11 @@ pub fn kuboard(lab: &Lab) {
     assert_eq!(login.status, 302, "a login through the balancer: {login:?}");
     let page = net::get(&lab.floating(), 80, "/", SOON).unwrap();
     assert!(page.body.contains(&format!("http://{}", lab.floating())), "KUBOARD_ENDPOINT: {}", page.body);
+    // What a client says of where it comes from is not believed.
+    let forged = "-H 'X-Forwarded-For: 203.0.113.66' -H 'X-Forwarded-For: 203.0.113.67'";
+    let page = lab.exec("etcd1", &format!("curl -fsS -m 5 {forged} http://{}/", lab.floating()));
+    let row = format!("<tr><th>X-Forwarded-For</th><td>{}</td></tr>", lab.address("etcd1"));
+    assert!(page.contains(&row) && !page.contains("203.0.113."), "{page}");
     let inside = format!("curl -fsS -m 5 http://{}/kuboard-resources/version.json", lab.floating());
     lab.exec("etcd1", &inside);
 }
