@@ -408,8 +408,7 @@ impl<'a> Run<'a> {
         // A job whose host has no shell cannot even begin.
         for host in self.board.hosts() {
             if !self.idle.contains_key(host) && !self.means.cancel.is_cancelled() {
-                let message = format!("{host}: there is no connection");
-                let error = HostError::new(HostErrorKind::Disconnected, message);
+                let error = HostError::new(HostErrorKind::Disconnected, "there is no connection");
                 self.outcome.disconnected.entry(host.clone()).or_insert(error);
             }
         }
