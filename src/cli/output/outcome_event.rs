@@ -85,7 +85,7 @@ pub fn exit(outcome: &UpOutcome) -> Exit {
     }
 }
 
-/// What helps against the failures, each once.
+/// What helps against the failures, each once, or where nothing failed and something is left.
 pub fn hints(outcome: &UpOutcome) -> Vec<String> {
     let mut hints: Vec<String> = Vec::new();
     for hint in outcome.failures.iter().filter_map(|failure| failure.hint.as_ref()) {
@@ -93,7 +93,22 @@ pub fn hints(outcome: &UpOutcome) -> Vec<String> {
             hints.push(hint.clone());
         }
     }
+    if outcome.result == UpResult::NotConverged {
+        hints.push(
+            if is_cut(outcome) {
+                "what was done stays; when the connections hold, the same command continues"
+            } else {
+                "something else may be changing these hosts: see what is left with kuboard-ha plan"
+            }
+            .to_owned(),
+        );
+    }
     hints
+}
+
+/// Whether a connection was lost while the last plan was carried out.
+pub fn is_cut(outcome: &UpOutcome) -> bool {
+    outcome.hindrances.iter().any(|kept| matches!(kept, Hindrance::Cut { .. }))
 }
 
 /// A hindrance as a line.

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use crate::cli::converge::{Failure, Hindrance, UpOutcome, UpResult, losses};
+use crate::cli::converge::{Failure, UpOutcome, UpResult, losses};
 use crate::cli::output::findings_view::findings_view;
-use crate::cli::output::outcome_event::{hindrance, hints};
+use crate::cli::output::outcome_event::{hindrance, hints, is_cut};
 use crate::cli::output::text::{
     Canvas, Tone, all_hosts_are, beside, clean_line, columns, count, names, wrap,
 };
@@ -147,8 +147,7 @@ fn not_converged(site: &Site, outcome: &UpOutcome, canvas: &Canvas, changed: &st
     for kept in &outcome.hindrances {
         hang(&mut text, "  ", &clean_line(&hindrance(kept)), canvas.width, None, canvas);
     }
-    let is_cut = outcome.hindrances.iter().any(|kept| matches!(kept, Hindrance::Cut { .. }));
-    let _ = if is_cut {
+    let _ = if is_cut(outcome) {
         writeln!(text, "What was done stays. When the connections hold, {again} continues.")
     } else {
         writeln!(

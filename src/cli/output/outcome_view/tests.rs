@@ -1,6 +1,7 @@
 //! What people and programs read at the end of a run.
 
 use super::*;
+use crate::cli::converge::Hindrance;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::output::outcome_event::{OutcomeEvent, exit};
@@ -195,6 +196,10 @@ fn connections_that_were_lost_are_told_and_not_blamed_on_somebody_else() {
     let why = "etcd2: the connection was lost: ssh was killed; etcd1: no longer so: etcd1 leads; another run was \
                at work since the look";
     assert_eq!(event["error"], why);
+    assert_eq!(
+        event["hints"],
+        serde_json::json!(["what was done stays; when the connections hold, the same command continues"])
+    );
     outcome.hindrances.remove(0);
     assert!(shown(&outcome).contains("Something else may be changing these hosts."));
     outcome.result = UpResult::Converged;
