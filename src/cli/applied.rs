@@ -8,12 +8,12 @@ use crate::cli::exit::Exit;
 use crate::event::{Event, EventSink};
 
 /// What leases that could not be had mean: an end where waiting would not help, else another look.
-pub fn not_leased(errors: Vec<LeaseError>, events: &dyn EventSink) -> Result<Applied, CliError> {
+pub fn not_leased(errors: &[LeaseError], events: &dyn EventSink) -> Result<Applied, CliError> {
     if errors.iter().any(|error| matches!(error, LeaseError::Cancelled { .. })) {
         return Ok(Applied { end: End::Interrupted, ..Applied::default() });
     }
     let mut cut = Vec::new();
-    for error in &errors {
+    for error in errors {
         if let LeaseError::Host { host, source } = error
             && source.kind.is_retryable()
         {
@@ -30,7 +30,7 @@ pub fn not_leased(errors: Vec<LeaseError>, events: &dyn EventSink) -> Result<App
     if cut.len() == errors.len() {
         return Ok(Applied { end: End::Fenced, hindrances: cut, ..Applied::default() });
     }
-    Err(told(&errors))
+    Err(told(errors))
 }
 
 /// All of it as one error, whose kind is that of what another try helps least against.
@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn a_cut_while_the_lease_is_taken_leads_to_another_look() {
         let errors = vec![lost("a", HostErrorKind::Disconnected), lost("b", HostErrorKind::HungUp)];
-        let applied = not_leased(errors, &Silent).unwrap();
+        let applied = not_leased(&errors, &Silent).unwrap();
         let cut = |host: &str| Hindrance::Cut { host: HostName::new(host), error: format!("{host} is gone") };
         assert_eq!((applied.end, applied.hindrances), (End::Fenced, vec![cut("a"), cut("b")]));
     }
@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn what_each_host_had_against_it_is_told() {
         let error = not_leased(
-            vec![
+            &[
                 lost("a", HostErrorKind::Disconnected),
                 locked("b"),
                 lost("c", HostErrorKind::Broken),
@@ -173,16 +173,15 @@ mod tests {
         );
         assert!(error.hints.last().unwrap().ends_with("it works on b d"), "{:?}", error.hints);
 
-        let error =
-            not_leased(vec![locked("b"), lost("a", HostErrorKind::Disconnected)], &Silent).unwrap_err();
+        let error = not_leased(&[locked("b"), lost("a", HostErrorKind::Disconnected)], &Silent).unwrap_err();
         assert_eq!(error.kind, Exit::Locked);
-        let error = not_leased(vec![lost("c", HostErrorKind::Broken)], &Silent).unwrap_err();
+        let error = not_leased(&[lost("c", HostErrorKind::Broken)], &Silent).unwrap_err();
         assert_eq!(
             (error.error.as_str(), &error.causes[..]),
             ("c could not be used", &["c is gone".to_owned()][..])
         );
         let stop = LeaseError::Cancelled { host: HostName::new("a") };
-        assert_eq!(not_leased(vec![locked("b"), stop], &Silent).unwrap().end, End::Interrupted);
+        assert_eq!(not_leased(&[locked("b"), stop], &Silent).unwrap().end, End::Interrupted);
     }
 
     #[test]

@@ -223,7 +223,7 @@ impl World for Hosts<'_> {
             }
             Err(errors) => {
                 self.sessions.clear();
-                return not_leased(errors, events);
+                return not_leased(&errors, events);
             }
         }
         let archives = Archives::here()?;

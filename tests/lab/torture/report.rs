@@ -89,7 +89,7 @@ impl Report {
         let place = if of == 0 {
             format!("frame {frame}, nothing planned yet")
         } else {
-            format!("frame {frame} of {of}")
+            format!("frame {frame}, of a plan of {of}")
         };
         let line = format!("{:3} {}: {} at {place}: {at}", self.list.len() + 1, change.title(), blow.told());
         eprintln!("  {line}");
