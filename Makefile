@@ -9,7 +9,7 @@ help:
 	@echo 'make demo       build a highly available Kuboard on eight hosts of a lab on this machine (Debian 12, root or sudo)'
 	@echo 'make demo-down  remove that lab'
 	@echo 'make test       all tests, those on lab hosts included'
-	@echo 'make torture    interrupts `up` 200 times in every way there is, and reads the hosts after each (KILLS=50, KUBOARD_HA_SEED=N)'
+	@echo 'make torture    kills `up` and what it runs on 200 times, interrupts it in every way there is, and reads the hosts after each (KILLS=50, KUBOARD_HA_SEED=N)'
 	@echo 'make bench      race the tool against a shell script per host, pyinfra and Ansible (hours; see benches/README.md)'
 	@echo 'make lint       format, clippy, shellcheck'
 	@echo 'make install    put kuboard-ha where cargo puts programs'

@@ -531,7 +531,7 @@ async fn another_run_is_named_and_an_orphan_is_waited_for() {
     };
     let (_, refused) = tokio::join!(working, asking);
     assert!(
-        matches!(&refused, LeaseError::Locked { host, holder } if host.as_str() == "a" && holder.run == "r1"),
+        matches!(refused.as_slice(), [LeaseError::Locked { host, holder }] if host.as_str() == "a" && holder.run == "r1"),
         "{refused:?}"
     );
     drop(first);
@@ -574,17 +574,51 @@ async fn another_run_is_named_and_an_orphan_is_waited_for() {
     assert!(leased.unwrap(), "what was seen before the wait is stale");
 }
 
+#[tokio::test]
+async fn every_host_that_gives_no_lease_is_told_of() {
+    let open = async |name: &str, answer: &[Act]| {
+        let mut acts = hello();
+        acts.push(Act::Hear("lease\n".into()));
+        acts.extend_from_slice(answer);
+        let host = Fake::new(name, vec![acts]);
+        let session = Session::open(&host, SessionOptions::new("demo", "r2", "")).await.unwrap();
+        (HostName::new(name), session)
+    };
+    let leased = [Act::Say("\nleased\n".into()), Act::Hang];
+    let mut sessions = BTreeMap::from([
+        open("a", &leased).await,
+        open("b", &[]).await,
+        busy("c", "-", "1", 0).await,
+        open("d", &leased).await,
+        open("e", &[]).await,
+    ]);
+    let refused = lease(&mut sessions, &Silent, &Cancel::new()).await.unwrap_err();
+    let told: Vec<String> = refused.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "the lease of b could not be taken",
+            "c is locked by run r1, which is between two jobs",
+            "the lease of e could not be taken",
+        ]
+    );
+}
+
+/// What a shell says first.
+fn hello() -> Vec<Act> {
+    vec![
+        Act::Say("\nkuboard-ha hello 1\n".into()),
+        Act::Hear("#kuboard-ha end\n".into()),
+        Act::Say("\nready 1700000000\n".into()),
+    ]
+}
+
 /// A host whose lease another run has, at one step that never ends. What its clock says is no matter.
 async fn busy(name: &str, step: &str, since: &str, limit: u64) -> (HostName, Session) {
-    let say = |text: String| Act::Say(text);
-    let mut acts = vec![
-        say("\nkuboard-ha hello 1\n".into()),
-        Act::Hear("#kuboard-ha end\n".into()),
-        say("\nready 1700000000\n".into()),
-    ];
+    let mut acts = hello();
     for _ in 0..100 {
         acts.push(Act::Hear("lease\n".into()));
-        acts.push(say(format!("\nbusy r1 {step} {since} {limit} 4711\n")));
+        acts.push(Act::Say(format!("\nbusy r1 {step} {since} {limit} 4711\n")));
     }
     let host = Fake::new(name, vec![acts]);
     let session = Session::open(&host, SessionOptions::new("demo", "r2", "")).await.unwrap();
@@ -599,7 +633,8 @@ async fn a_step_that_never_ends_is_waited_for_until_its_limit() {
         let begun = Instant::now();
         let refused = lease(&mut sessions, &events, &Cancel::new()).await.unwrap_err();
         let seconds = begun.elapsed().as_secs_f64();
-        assert_eq!(refused.to_string(), "a is locked by run r1, which is at etcd.roll@a/2");
+        assert_eq!(refused.len(), 1);
+        assert_eq!(refused[0].to_string(), "a is locked by run r1, which is at etcd.roll@a/2");
         assert!((11.0..20.0).contains(&seconds), "its limit, and ten seconds for its end: {seconds}");
         let told: Vec<_> = events.0.lock().unwrap().iter().map(|event| format!("{event:?}")).collect();
         assert!(told.len() == 1 && told[0].contains("run r1, at etcd.roll@a/2, at most 1 s"), "{told:?}");
@@ -615,5 +650,6 @@ async fn a_wish_to_stop_ends_the_wait_for_a_lease() {
         cancel.cancel();
     };
     let (refused, ()) = tokio::join!(lease(&mut sessions, &Silent, &cancel), asking);
-    assert!(matches!(refused, Err(LeaseError::Cancelled { .. })), "{refused:?}");
+    let refused = refused.unwrap_err();
+    assert!(matches!(refused.as_slice(), [LeaseError::Cancelled { .. }]), "{refused:?}");
 }

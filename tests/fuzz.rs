@@ -20,7 +20,7 @@ const INPUTS: usize = 400;
 const LONGEST: Duration = Duration::from_secs(10);
 
 /// Words that parsers look for, numbers at their edges, what ends a value and what begins another.
-const WORDS: [&str; 44] = [
+const WORDS: [&str; 48] = [
     "\n",
     "\r\n",
     "\0",
@@ -48,6 +48,10 @@ const WORDS: [&str; 44] = [
     "/",
     "= files\n",
     "= end\n",
+    "= probe evidence.units\n",
+    "\n unit etcd.service\n",
+    "bind: address already in use",
+    "no space left on device",
     " ",
     "0",
     "-1",
@@ -76,6 +80,11 @@ fn an_inventory_in_any_state_is_read_or_refused() {
 #[test]
 fn whatever_a_look_prints_is_read() {
     run("look", &kept("look"));
+}
+
+#[test]
+fn whatever_a_failing_service_shows_is_explained_or_told() {
+    run("evidence", &kept("evidence"));
 }
 
 #[test]

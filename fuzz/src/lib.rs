@@ -9,6 +9,7 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use kuboard_ha::artifact::{Kind, Limits, digests, image_names, inspect};
+use kuboard_ha::causes;
 use kuboard_ha::cli::output::report::problems_report;
 use kuboard_ha::cli::output::text::Canvas;
 use kuboard_ha::facts::{Facts, HostState, read::read, script::script};
@@ -20,15 +21,21 @@ use kuboard_ha::plan::plan;
 use kuboard_ha::plan::script::{JobScript, StepScript, script as job_script};
 use kuboard_ha::resource::{HostName, Sha256Digest};
 use kuboard_ha::secret::SecretId;
-use kuboard_ha::services::looks;
+use kuboard_ha::services::{Service, explain, looks};
 use kuboard_ha::status::status;
 
 /// Takes any bytes, and panics where it should not have to.
 pub type Target = fn(&[u8]);
 
 /// All of them, by name.
-pub const TARGETS: [(&str, Target); 5] =
-    [("inventory", inventory), ("look", look), ("facts", facts), ("archive", archive), ("frames", frames)];
+pub const TARGETS: [(&str, Target); 6] = [
+    ("inventory", inventory),
+    ("look", look),
+    ("evidence", evidence),
+    ("facts", facts),
+    ("archive", archive),
+    ("frames", frames),
+];
 
 /// The text of an inventory: read, and every problem shown; a good one is planned for.
 pub fn inventory(bytes: &[u8]) {
@@ -61,6 +68,30 @@ pub fn look(bytes: &[u8]) {
         facts.hosts.insert(host.clone(), HostState::Reached(Box::new(seen)));
     }
     planned(inventory, &facts);
+}
+
+/// What a host shows where a service does not come up, after what the step itself printed: whatever it is, it is told in
+/// lines, and a cause says what and what helps.
+pub fn evidence(bytes: &[u8]) {
+    let inventory = &*SAMPLE;
+    let text = String::from_utf8_lossy(bytes);
+    let (output, look) = text.split_at(text.find("= ").unwrap_or(text.len()));
+    for host in inventory.hosts.keys().step_by(4) {
+        for service in Service::ALL.into_iter().map(Some).chain([None]) {
+            let scene = service.map(|service| service.scene(inventory, host)).unwrap_or_default();
+            let seen = causes::read(&scene, look, output);
+            for line in causes::told(&seen) {
+                assert!(!line.contains('\n'), "{line:?}");
+            }
+            for evidence in [&seen, &seen.widened()] {
+                evidence.attempts();
+                if let Some(cause) = explain(service, inventory, evidence) {
+                    assert!(!cause.code.is_empty() && !cause.message.is_empty(), "{cause:?}");
+                    assert!(!cause.hint.is_empty(), "no way out: {cause:?}");
+                }
+            }
+        }
+    }
 }
 
 /// Facts that were saved: refused, or planned for.

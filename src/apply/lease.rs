@@ -15,7 +15,7 @@ use crate::resource::HostName;
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum LeaseError {
     /// Another run works there.
-    #[error("{host} is locked by run {}, which is at {}", holder.run, holder.step)]
+    #[error("{host} is locked by {}", owner(holder))]
     Locked {
         /// Where.
         host: HostName,
@@ -48,21 +48,25 @@ const BETWEEN_JOBS: Duration = Duration::from_secs(5);
 const SLACK: Duration = Duration::from_secs(10);
 
 /// Takes the leases of all hosts: the first by name alone, then the rest at once, so of two runs over the same hosts one
-/// goes on. `true` where another run had one since the last look: what was seen may no longer be so.
+/// goes on. `true` where another run had one since the last look: what was seen may no longer be so. Else what each host
+/// had against it, at least one.
 pub async fn lease(
     sessions: &mut BTreeMap<HostName, Session>,
     sink: &dyn EventSink,
     cancel: &Cancel,
-) -> Result<bool, LeaseError> {
-    let mut stale = false;
+) -> Result<bool, Vec<LeaseError>> {
+    let (mut stale, mut errors) = (false, Vec::new());
     let mut all = sessions.values_mut();
     if let Some(first) = all.next() {
-        stale |= one(first, sink, cancel).await?;
+        stale |= one(first, sink, cancel).await.map_err(|error| vec![error])?;
     }
     for answer in join_all(all.map(|session| one(session, sink, cancel))).await {
-        stale |= answer?;
+        match answer {
+            Ok(was_held) => stale |= was_held,
+            Err(error) => errors.push(error),
+        }
     }
-    Ok(stale)
+    if errors.is_empty() { Ok(stale) } else { Err(errors) }
 }
 
 /// Takes one lease. A step of a run that is gone is waited for: the same step shows all the time, and ends at its
@@ -99,6 +103,15 @@ async fn one(session: &mut Session, sink: &dyn EventSink, cancel: &Cancel) -> Re
             () = tokio::time::sleep(PAUSE) => {}
             () = cancel.cancelled() => return Err(LeaseError::Cancelled { host }),
         }
+    }
+}
+
+/// Who has a lease, at what.
+fn owner(holder: &Holder) -> String {
+    match (holder.run.as_str(), holder.step.as_str()) {
+        ("", _) => "another run".to_owned(),
+        (run, "" | "-") => format!("run {run}, which is between two jobs"),
+        (run, step) => format!("run {run}, which is at {step}"),
     }
 }
 

@@ -18,7 +18,8 @@ pub fn plain(line: &str) -> String {
         }
         _ => without_time(line.trim()).to_owned(),
     };
-    shortened(&text)
+    // An error in JSON may hold line ends of its own.
+    shortened(&text.replace(['\n', '\r'], " "))
 }
 
 /// A line without the time that it begins with.

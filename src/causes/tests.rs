@@ -316,6 +316,8 @@ fn lines_are_made_short_and_the_same_is_said_once() {
         ["fatal: discovery failed: member 2a66 has already been bootstrapped", "panic: failed to create WAL"]
     );
     assert_eq!(super::plain(&"x".repeat(900)).chars().count(), 150 - 2);
+    let stack = r#"{"level":"fatal","msg":"it failed","error":"a\nb\r\nc"}"#;
+    assert_eq!(super::plain(stack), "fatal: it failed: a b  c");
 }
 
 /// What a host says is hidden where it is secret, before it leaves the host; under every shell that is here.

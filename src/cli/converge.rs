@@ -45,6 +45,29 @@ pub struct Applied {
     pub end: End,
     /// Every step that failed.
     pub failures: Vec<Failure>,
+    /// What kept jobs from being begun or finished, though no step failed.
+    pub hindrances: Vec<Hindrance>,
+}
+
+/// What kept a job from being begun or finished, though none of its steps failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hindrance {
+    /// The connection to a host ended.
+    Cut {
+        /// Which host.
+        host: HostName,
+        /// Why, as ssh or the shell there tells it.
+        error: String,
+    },
+    /// A guard of a job no longer held.
+    Changed {
+        /// Where.
+        host: HostName,
+        /// The guard, in words.
+        guard: String,
+    },
+    /// Another run had a lease since the look that the plan was made from.
+    OtherRun,
 }
 
 /// How carrying a plan out ended.
@@ -94,6 +117,8 @@ pub struct UpOutcome {
     pub rounds: u32,
     /// Every step that failed.
     pub failures: Vec<Failure>,
+    /// What kept the last plan that was carried out from being done whole.
+    pub hindrances: Vec<Hindrance>,
     /// The last plan: what is left, or what blocks.
     pub planning: Planning,
     /// From what it was planned.
@@ -119,21 +144,23 @@ pub enum UpResult {
     Interrupted,
 }
 
-/// Runs the loop.
+/// Runs the loop. An error tells how much was changed before it.
 pub async fn converge(world: &mut impl World, consent: &mut impl Consent) -> Result<UpOutcome, CliError> {
     let mut changed = 0;
+    let mut hindrances = Vec::new();
     let mut agreed = Risk::None;
     let mut agreed_to = BTreeSet::new();
     let mut last = End::Fenced;
     let mut fruitless = 0;
     for round in 1.. {
         let facts = tokio::select! {
-            facts = world.look() => facts?,
+            facts = world.look() => facts.map_err(|error| error.after(changed))?,
             () = consent.cancelled() => return Ok(UpOutcome {
                 result: UpResult::Interrupted,
                 changed,
                 rounds: round,
                 failures: Vec::new(),
+                hindrances,
                 planning: Planning::default(),
                 facts: Facts::default(),
             }),
@@ -156,9 +183,10 @@ pub async fn converge(world: &mut impl World, consent: &mut impl Consent) -> Res
         } else {
             agreed = agreed.max(risk);
             agreed_to.extend(losses);
-            let applied = world.apply(&planning.plan).await?;
+            let applied = world.apply(&planning.plan).await.map_err(|error| error.after(changed))?;
             changed += applied.changed;
             last = applied.end;
+            hindrances = applied.hindrances;
             fruitless = if applied.changed == 0 { fruitless + 1 } else { 0 };
             let result = match applied.end {
                 End::Failed => UpResult::Failed,
@@ -168,9 +196,10 @@ pub async fn converge(world: &mut impl World, consent: &mut impl Consent) -> Res
                 End::Done | End::Fenced => continue,
             };
             let failures = applied.failures;
-            return Ok(UpOutcome { result, changed, rounds: round, failures, planning, facts });
+            return Ok(UpOutcome { result, changed, rounds: round, failures, hindrances, planning, facts });
         };
-        return Ok(UpOutcome { result, changed, rounds: round, failures: Vec::new(), planning, facts });
+        let failures = Vec::new();
+        return Ok(UpOutcome { result, changed, rounds: round, failures, hindrances, planning, facts });
     }
     Err(CliError::new(crate::cli::exit::Exit::Unexpected, "the loop of rounds ended by itself"))
 }
@@ -194,12 +223,21 @@ mod tests {
         plannings: Vec<Planning>,
         ends: Vec<(usize, End)>,
         looks: usize,
+        /// From this look on, or this application on, there are errors.
+        breaks: (usize, usize),
+    }
+
+    /// None.
+    const NEVER: (usize, usize) = (usize::MAX, usize::MAX);
+
+    fn broken() -> CliError {
+        CliError::new(crate::cli::exit::Exit::Unexpected, "broken")
     }
 
     impl World for Told {
         async fn look(&mut self) -> Result<Facts, CliError> {
             self.looks += 1;
-            Ok(Facts::default())
+            if self.looks >= self.breaks.0 { Err(broken()) } else { Ok(Facts::default()) }
         }
 
         fn plan(&self, _facts: &Facts) -> Planning {
@@ -207,8 +245,17 @@ mod tests {
         }
 
         async fn apply(&mut self, _plan: &Plan) -> Result<Applied, CliError> {
+            if self.looks >= self.breaks.1 {
+                return Err(broken());
+            }
             let (changed, end) = self.ends.remove(0);
-            Ok(Applied { changed, end, failures: Vec::new() })
+            let hindrances = match end {
+                End::Fenced => {
+                    vec![Hindrance::Cut { host: HostName::new("etcd2"), error: self.looks.to_string() }]
+                }
+                _ => Vec::new(),
+            };
+            Ok(Applied { changed, end, failures: Vec::new(), hindrances })
         }
     }
 
@@ -236,9 +283,13 @@ mod tests {
         }
     }
 
+    fn told(plannings: Vec<Planning>, ends: Vec<(usize, End)>, breaks: (usize, usize)) -> Told {
+        Told { plannings, ends, looks: 0, breaks }
+    }
+
     async fn ran(plannings: Vec<Planning>, ends: Vec<(usize, End)>, up_to: Risk) -> (UpOutcome, usize) {
         let mut consent = Answers { up_to, asked: 0, cancelled: false };
-        let outcome = converge(&mut Told { plannings, ends, looks: 0 }, &mut consent).await.unwrap();
+        let outcome = converge(&mut told(plannings, ends, NEVER), &mut consent).await.unwrap();
         (outcome, consent.asked)
     }
 
@@ -283,8 +334,23 @@ mod tests {
     async fn a_run_that_is_fenced_without_progress_ends() {
         let (outcome, _) = ran(vec![fresh(); 9], vec![(0, End::Fenced); 9], Risk::None).await;
         assert_eq!((outcome.result, outcome.rounds), (UpResult::NotConverged, 2));
+        let cut = |round: &str| vec![Hindrance::Cut { host: HostName::new("etcd2"), error: round.into() }];
+        assert_eq!(outcome.hindrances, cut("2"));
         let (outcome, _) = ran(vec![fresh(); 9], vec![(1, End::Fenced); 9], Risk::None).await;
         assert_eq!((outcome.result, outcome.rounds), (UpResult::NotConverged, ROUNDS + 1));
+        assert_eq!(outcome.hindrances, cut("5"), "those of the last plan that was carried out");
+        let (outcome, _) = ran(vec![fresh(); 2], vec![(1, End::Fenced), (1, End::Done)], Risk::None).await;
+        assert_eq!((outcome.result, outcome.hindrances), (UpResult::Converged, vec![]));
+    }
+
+    #[tokio::test]
+    async fn an_error_tells_what_was_changed_before_it() {
+        for (breaks, changed) in [((1, 9), 0), ((2, 9), 3), ((9, 1), 0), ((9, 2), 3)] {
+            let mut consent = Answers { up_to: Risk::None, asked: 0, cancelled: false };
+            let mut world = told(vec![fresh(); 2], vec![(3, End::Fenced)], breaks);
+            let error = converge(&mut world, &mut consent).await.unwrap_err();
+            assert_eq!(error.changed, changed, "{breaks:?}");
+        }
     }
 
     #[tokio::test]
@@ -295,7 +361,7 @@ mod tests {
         let stopped = ran(vec![fresh()], vec![(3, End::Interrupted)], Risk::None).await.0;
         assert_eq!(stopped.result, UpResult::Interrupted);
         let mut consent = Answers { up_to: Risk::None, asked: 0, cancelled: true };
-        let mut world = Told { plannings: vec![fresh()], ends: vec![], looks: 0 };
+        let mut world = told(vec![fresh()], vec![], NEVER);
         assert_eq!(converge(&mut world, &mut consent).await.unwrap().result, UpResult::Interrupted);
     }
 }

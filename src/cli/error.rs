@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt::Write as _;
 
 use crate::cli::exit::Exit;
-use crate::cli::output::text::{Canvas, Tone, clean, clean_line, wrap};
+use crate::cli::output::text::{Canvas, Tone, clean, clean_line, count, wrap};
 use crate::host::{HostError, HostErrorKind};
 use crate::resource::HostName;
 
@@ -22,12 +22,21 @@ pub struct CliError {
     pub hints: Vec<String>,
     /// A longer account, drawn already: source lines of an inventory, evidence of a host.
     pub report: String,
+    /// How many steps of the same run changed something before.
+    pub changed: usize,
 }
 
 impl CliError {
     /// An error of that kind.
     pub fn new(kind: Exit, error: impl Into<String>) -> Self {
-        Self { kind, error: error.into(), causes: Vec::new(), hints: Vec::new(), report: String::new() }
+        Self {
+            kind,
+            error: error.into(),
+            causes: Vec::new(),
+            hints: Vec::new(),
+            report: String::new(),
+            changed: 0,
+        }
     }
 
     /// The same, because of what `source` and its sources say.
@@ -53,6 +62,11 @@ impl CliError {
     /// The same, with a longer account.
     pub fn report(self, report: String) -> Self {
         Self { report, ..self }
+    }
+
+    /// The same, after that many steps changed something.
+    pub fn after(self, changed: usize) -> Self {
+        Self { changed, ..self }
     }
 
     /// A host that could not be used.
@@ -86,6 +100,9 @@ impl CliError {
         for hint in &self.hints {
             say("hint:", Tone::Good, &clean(hint));
         }
+        if self.changed > 0 {
+            let _ = writeln!(text, "Before that, {} changed something.", count(self.changed, "step"));
+        }
         text
     }
 }
@@ -114,5 +131,12 @@ mod tests {
         hint: accept it:
                 ssh root@10.0.0.1 true
         "#);
+    }
+
+    #[test]
+    fn an_error_in_the_middle_of_a_run_says_what_was_changed() {
+        let error = CliError::new(Exit::Locked, "etcd2 is locked by run r1").after(4);
+        let text = error.render(&Canvas { width: 72, colour: false });
+        assert_eq!(text, "error: etcd2 is locked by run r1\nBefore that, 4 steps changed something.\n");
     }
 }

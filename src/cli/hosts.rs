@@ -2,21 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, RandomState};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::BoxFuture;
 use futures::{StreamExt as _, stream};
-use tokio::sync::{Mutex, OnceCell, Semaphore};
+use tokio::sync::Semaphore;
 
-use crate::apply::{self, ArtifactSource, FailedStep, FailureKind, LeaseError, lease};
-use crate::artifact::{self, Cache, Limits};
-use crate::catalog;
-use crate::cli::converge::{Applied, End, Failure, World};
+use crate::apply::{self, lease};
+use crate::cli::applied::{applied, not_leased};
+use crate::cli::archives::Archives;
+use crate::cli::converge::{Applied, End, Hindrance, World};
 use crate::cli::engine::planning;
 use crate::cli::error::CliError;
-use crate::cli::exit::Exit;
 use crate::cli::site::Site;
 use crate::event::{Event, EventSink};
 use crate::facts::gather::{Gathered, gather};
@@ -28,7 +25,7 @@ use crate::host::ssh::{Bastions, Ssh};
 use crate::host::{Host, HostError, HostErrorKind};
 use crate::plan::model::{Plan, Planning};
 use crate::plan::script::RUNTIME;
-use crate::resource::{Artifact, HostName, Sha256Digest};
+use crate::resource::HostName;
 
 /// Uploads at once; more would only share the same line.
 const UPLOADS: usize = 8;
@@ -220,13 +217,16 @@ impl World for Hosts<'_> {
         match lease(&mut self.sessions, events, &means.cancel).await {
             Ok(false) => {}
             // Another run has been at work since the look that this plan is made from.
-            Ok(true) => return Ok(Applied { end: End::Fenced, ..Applied::default() }),
-            Err(error) => {
+            Ok(true) => {
+                let hindrances = vec![Hindrance::OtherRun];
+                return Ok(Applied { end: End::Fenced, hindrances, ..Applied::default() });
+            }
+            Err(errors) => {
                 self.sessions.clear();
-                return not_leased(error);
+                return not_leased(&errors, events);
             }
         }
-        let archives = Archives::new(Cache::new(cache_folder()?));
+        let archives = Archives::here()?;
         let outcome = apply::apply(
             plan,
             &mut self.sessions,
@@ -242,176 +242,5 @@ impl World for Hosts<'_> {
         )
         .await;
         Ok(applied(outcome))
-    }
-}
-
-/// What a lease that could not be had means for the command.
-fn not_leased(error: LeaseError) -> Result<Applied, CliError> {
-    match error {
-        LeaseError::Locked { ref host, .. } => {
-            Err(CliError::new(Exit::Locked, error.to_string()).hint(format!(
-                "wait until that run has ended, or see what it does: kuboard-ha status; it works on {host}"
-            )))
-        }
-        LeaseError::Host { host, source } => Err(CliError::host(&host, &source)),
-        LeaseError::Cancelled { .. } => Ok(Applied { end: End::Interrupted, ..Applied::default() }),
-    }
-}
-
-/// What the walk through a plan means for the loop of `up`.
-fn applied(outcome: apply::Outcome) -> Applied {
-    let end = if !outcome.failed.is_empty() {
-        End::Failed
-    } else if outcome.interrupted {
-        End::Interrupted
-    } else if outcome.is_whole() {
-        End::Done
-    } else {
-        End::Fenced
-    };
-    Applied { changed: outcome.changed, end, failures: outcome.failed.into_iter().map(failure).collect() }
-}
-
-fn failure(failed: FailedStep) -> Failure {
-    let mut evidence = failed.evidence;
-    let lost = match &failed.kind {
-        FailureKind::Artifact(Some(error)) => Some(error),
-        _ => None,
-    };
-    if let Some(error) = lost {
-        // The first cause is the error itself.
-        evidence.extend(CliError::new(Exit::Download, "").because(error).causes.into_iter().skip(1));
-    }
-    Failure {
-        host: failed.host,
-        job: failed.job.to_string(),
-        step: failed.title,
-        error: failed.error,
-        evidence,
-        hint: lost
-            .map(artifact::Error::hint)
-            .or_else(|| failed.cause.as_ref().map(|cause| cause.hint.clone())),
-        cause: failed.cause,
-        download: lost.is_some(),
-    }
-}
-
-/// Archives as hosts get them: verified, and looked into so that nothing hostile is unpacked.
-struct Archives {
-    cache: Cache,
-    /// What became of each: one fetch and one look into it, however many hosts ask.
-    known: Mutex<BTreeMap<Sha256Digest, Arc<OnceCell<Result<PathBuf, artifact::Error>>>>>,
-}
-
-impl Archives {
-    fn new(cache: Cache) -> Self {
-        Self { cache, known: Mutex::default() }
-    }
-
-    async fn fetched(&self, artifact: &Artifact, sink: &dyn EventSink) -> Result<PathBuf, artifact::Error> {
-        let path = artifact::fetch(artifact, &self.cache, sink).await?;
-        let (archive, is_image) = (path.clone(), artifact.product == catalog::IMAGE);
-        let looked = tokio::task::spawn_blocking(move || {
-            if is_image {
-                artifact::image_names(&archive).map(|_| ())
-            } else {
-                artifact::inspect(&archive, Limits::default()).map(|_| ())
-            }
-        });
-        let broken = |_| {
-            let problem = artifact::Problem::Corrupt { why: "nobody can look into it".to_owned() };
-            Err(artifact::Error::Archive { path: path.clone(), problem })
-        };
-        looked.await.unwrap_or_else(broken).map(|()| path)
-    }
-}
-
-impl ArtifactSource for Archives {
-    fn path<'a>(
-        &'a self,
-        artifact: &'a Artifact,
-        sink: &'a dyn EventSink,
-    ) -> BoxFuture<'a, Result<PathBuf, artifact::Error>> {
-        Box::pin(async move {
-            let mut known = self.known.lock().await;
-            let outcome = Arc::clone(known.entry(artifact.sha256.clone()).or_default());
-            drop(known);
-            outcome.get_or_init(|| self.fetched(artifact, sink)).await.clone()
-        })
-    }
-}
-
-/// Where verified archives are kept on this machine.
-fn cache_folder() -> Result<PathBuf, CliError> {
-    let given = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    given("XDG_CACHE_HOME")
-        .or_else(|| std::env::home_dir().map(|home| home.join(".cache")))
-        .map(|folder| folder.join("kuboard-ha").join("artifacts"))
-        .ok_or_else(|| {
-            CliError::new(Exit::Unexpected, "there is no folder to keep downloads in")
-                .hint("set HOME or XDG_CACHE_HOME")
-        })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::plan::model::JobId;
-    use crate::resource::ResourceId;
-
-    #[test]
-    fn a_failed_download_hides_no_other_failure() {
-        let failed = |host: &str, kind| FailedStep {
-            host: HostName::new(host),
-            job: JobId::new("job", &HostName::new(host)),
-            step: 0,
-            resource: ResourceId::new("artifact", "etcd"),
-            title: "bring etcd".into(),
-            error: "no".into(),
-            evidence: Vec::new(),
-            cause: None,
-            kind,
-        };
-        let lost = artifact::Error::Fetch {
-            what: "etcd".into(),
-            url: "http://mirror/etcd".into(),
-            failure: artifact::Failure::NotFound,
-            kept: 0,
-        };
-        let kinds = [FailureKind::Artifact(Some(lost)), FailureKind::TimedOut];
-        let failed = ["a", "b"].into_iter().zip(kinds).map(|(host, kind)| failed(host, kind)).collect();
-        let applied = applied(apply::Outcome { changed: 7, failed, ..apply::Outcome::default() });
-        assert_eq!((applied.changed, applied.end, applied.failures.len()), (7, End::Failed, 2));
-        assert!(applied.failures[0].download && applied.failures[0].hint.is_some());
-        assert!(!applied.failures[1].download && applied.failures[1].hint.is_none());
-    }
-
-    #[tokio::test]
-    async fn an_archive_is_looked_into_as_what_it_is() {
-        let folder = tempfile::tempdir().unwrap();
-        let archives = Archives::new(Cache::new(folder.path()));
-        let image = br#"[{"Config":"c.json","RepoTags":["eipwork/kuboard:v3.5.2.9"],"Layers":[]}]"#;
-        for (product, member, content, good) in [
-            (catalog::IMAGE, "manifest.json", &image[..], true),
-            (catalog::IMAGE, "manifest.json", b"[", false),
-            ("etcd", "etcd-v3/etcd", b"\x7fELF", false),
-        ] {
-            let mut tar = tar::Builder::new(Vec::new());
-            let mut header = tar::Header::new_gnu();
-            header.set_size(content.len() as u64);
-            tar.append_data(&mut header, member, content).unwrap();
-            // As `docker save` writes it: not compressed.
-            let bytes = tar.into_inner().unwrap();
-            let path = folder.path().join("archive.tar");
-            std::fs::write(&path, &bytes).unwrap();
-            let artifact = Artifact {
-                product: product.to_owned(),
-                version: "1".to_owned(),
-                source: path.to_str().unwrap().to_owned(),
-                sha256: crate::resource::Sha256Digest::of(&bytes),
-            };
-            let found = archives.path(&artifact, &crate::event::Silent).await;
-            assert_eq!(found.is_ok(), good, "{product}: {found:?}");
-        }
     }
 }

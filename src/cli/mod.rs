@@ -1,5 +1,7 @@
 //! The command line: the only place for arguments, the environment, the user's files, printing and exit codes.
 
+pub mod applied;
+pub mod archives;
 pub mod command;
 pub mod converge;
 pub mod engine;

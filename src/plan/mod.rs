@@ -1,9 +1,11 @@
 //! What to do: a pure function from the inventory and the facts to a plan. No I/O, no clock, no randomness, no
 //! secret values; the same input gives the same bytes.
 
+pub mod action;
 pub mod diff;
 pub mod draft;
 pub mod effects;
+pub mod finding;
 pub mod lint;
 pub mod model;
 pub mod order;

@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::facts::Facts;
-use crate::facts::model::{Active, ContainerFact, Docker, HostFacts, HostState, Observed, System, UnitState};
+use crate::facts::model::{
+    Active, ContainerFact, Docker, FileFact, FileState, HostFacts, HostState, Observed, System, UnitState,
+};
 use crate::facts::service::{
     BalancerFacts, EtcdFacts, EtcdStatus, KuboardFacts, Member, QuestdbFacts, RunningEtcd,
 };
@@ -13,7 +15,7 @@ use crate::inventory::model::{
     Etcd, Firewall, Host, HostKeys, Inventory, Kuboard, LoadBalancer, Packages, Questdb, QuestdbFlavour, Ssh,
     Transfer,
 };
-use crate::resource::{Arch, HostName};
+use crate::resource::{Arch, ContentKey, HostName};
 use crate::services::etcd::{CLUSTER_ID, UNIT};
 
 /// A host's name.
@@ -135,6 +137,14 @@ fn well_host(inventory: &Inventory, name: &HostName) -> HostFacts {
             has_data: true,
             ..QuestdbFacts::default()
         });
+        let unit = "[Service]\nExecStart=/opt/kuboard-ha/questdb/6.6.1-no-jre-0123abcd/bin/java\n";
+        let unit = FileFact {
+            state: FileState::Ours { recorded: ContentKey::of_text(unit), intact: true },
+            mode: 0o644,
+            owner: "root:root".into(),
+            text: Some(unit.to_owned()),
+        };
+        facts.files.insert("/etc/systemd/system/questdb.service".to_owned(), Observed::Known(Some(unit)));
     }
     if inventory.kuboard.hosts.contains(name) {
         facts.kuboard = Some(KuboardFacts {

@@ -9,6 +9,7 @@ use crate::facts::model::Observed;
 use crate::facts::service::KuboardFacts;
 use crate::inventory::Inventory;
 use crate::resource::HostName;
+use crate::services::questdb::served_by;
 use crate::status::http_url;
 
 /// QuestDB.
@@ -18,7 +19,7 @@ pub struct QuestdbStatus {
     pub host: HostName,
     /// Whether it says healthy and takes a login.
     pub healthy: Option<bool>,
-    /// The version that is installed, as the manifest has it.
+    /// The version that its unit on the host names.
     pub version: Option<String>,
     /// Why it is not healthy, or was not seen.
     pub why: Option<String>,
@@ -71,16 +72,13 @@ pub fn questdb_status(inventory: &Inventory, facts: &Facts) -> Option<QuestdbSta
         status.why = Some(UNREACHABLE.to_owned());
         return Some(status);
     };
-    status.version = host.manifest.get("version questdb").cloned();
+    status.version = served_by(host).map(str::to_owned);
     if let Some(seen) = &host.questdb {
         let parts = [
             (&seen.healthy, "its health port does not say healthy"),
             (&seen.login, "it refuses a login with the stored password"),
         ];
         (status.healthy, status.why) = all(parts);
-        if status.healthy == Some(true) && status.version.is_none() {
-            status.version = Some(wanted.version.clone());
-        }
     }
     Some(status)
 }

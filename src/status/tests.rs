@@ -244,6 +244,18 @@ fn questdb_down_is_degraded() {
 }
 
 #[test]
+fn the_version_of_questdb_is_the_one_that_was_seen() {
+    let mut inventory = manual();
+    let mut facts = well(&inventory);
+    // An edit that `up` has not brought about yet.
+    inventory.questdb.as_mut().unwrap().version = "6.6.2".into();
+    let version = |facts: &Facts| judged(&inventory, facts).questdb.unwrap().version;
+    assert_eq!(version(&facts).as_deref(), Some("6.6.1"));
+    facts.host_mut(&host("questdb")).unwrap().files.clear();
+    assert_eq!(version(&facts), None, "healthy, and nobody saw which one it is");
+}
+
+#[test]
 fn bare_hosts_are_down_because_nothing_is_built() {
     let inventory = manual();
     let mut facts = well(&inventory);

@@ -379,7 +379,11 @@ impl<G: Ground> Machine<G> {
 
     fn lease(&mut self, run: usize, host: usize) -> Result<(), String> {
         let Some(shell) = self.runs[run].shells[host] else { return Ok(()) };
-        if !self.shells[shell].is_heard() || self.seats[host].full {
+        if !self.shells[shell].is_heard() {
+            self.cut_off(run);
+            return Ok(());
+        }
+        if self.seats[host].full {
             self.stop(run, End::Failed);
             return Ok(());
         }
@@ -418,6 +422,12 @@ impl<G: Ground> Machine<G> {
         let walk = Walk { draft: Rc::clone(draft), jobs, changed: false, failed: false, fenced: false };
         self.runs[run].phase = Phase::Walk(walk);
         self.go_on(run)
+    }
+
+    /// A connection was lost while leases were taken: all are given back, and the hosts looked at again.
+    fn cut_off(&mut self, run: usize) {
+        self.hang_up(run);
+        self.again(run, false, false);
     }
 
     // ---- the walk
@@ -506,7 +516,7 @@ impl<G: Ground> Machine<G> {
         self.cut(shell);
         match &mut self.runs[run].phase {
             Phase::Look(looks) => looks[host] = Look::Unasked,
-            Phase::Lease { .. } => self.stop(run, End::Failed),
+            Phase::Lease { .. } => self.cut_off(run),
             Phase::Walk(walk) => {
                 for (job, task) in walk.draft.jobs.iter().enumerate() {
                     if task.host == host && walk.jobs[job] != Progress::Done {
@@ -521,7 +531,12 @@ impl<G: Ground> Machine<G> {
     /// A run ends, and with it its connections.
     pub fn stop(&mut self, run: usize, end: End) {
         self.runs[run].phase = Phase::Ended(end);
-        for shell in std::mem::take(&mut self.runs[run].shells).into_iter().flatten() {
+        self.hang_up(run);
+    }
+
+    fn hang_up(&mut self, run: usize) {
+        let hosts = self.seats.len();
+        for shell in std::mem::replace(&mut self.runs[run].shells, vec![None; hosts]).into_iter().flatten() {
             self.cut(shell);
         }
     }

@@ -32,6 +32,7 @@ use ground::Land;
 use machine::{End, Ground, Machine};
 use shells::Fault;
 use toy::{Toy, visit};
+use world::hurt::{hurt, whole};
 use world::machines::World;
 
 /// Turns in a schedule.
@@ -180,8 +181,8 @@ fn alone(machine: &mut Machine<Land>) -> Result<End, String> {
     machine.end(place).ok_or_else(|| "nobody can go on".to_owned())
 }
 
-/// Every schedule ends with nothing left to do.
-fn check(name: &str, cases: u32, start: &Land) {
+/// Every schedule ends with nothing left to do, and with a world like this.
+fn check(name: &str, cases: u32, start: &Land, then: fn(&World) -> Result<(), String>) {
     let begun = Instant::now();
     let config = Config { cases, failure_persistence: None, max_shrink_iters: 2000, ..Config::default() };
     let outcome = TestRunner::new(config).run(&schedule(start.hosts()), |schedule| {
@@ -190,7 +191,9 @@ fn check(name: &str, cases: u32, start: &Land) {
             .and_then(|()| calm(&mut machine))
             .and_then(|()| alone(&mut machine));
         match end {
-            Ok(End::Converged) => Ok(()),
+            Ok(End::Converged) => {
+                then(&machine.ground.world).map_err(|why| TestCaseError::fail(format!("{name}: {why}")))
+            }
             Ok(end) => {
                 let planning =
                     kuboard_ha::plan::plan(&machine.ground.world.inventory, &machine.ground.world.look());
@@ -215,8 +218,8 @@ fn sample(name: &str) -> Inventory {
 
 #[test]
 fn two_first_runs_at_once_come_to_one_cluster() {
-    check("three bare machines", 100, &Land::new(World::bare(&sample("three-machines.yaml"))));
-    check("one bare machine", 150, &Land::new(World::bare(&sample("one-machine.yaml"))));
+    check("three bare machines", 100, &Land::new(World::bare(&sample("three-machines.yaml"))), whole);
+    check("one bare machine", 150, &Land::new(World::bare(&sample("one-machine.yaml"))), whole);
 }
 
 #[test]
@@ -228,6 +231,13 @@ fn two_runs_that_change_a_cluster_leave_it_whole() {
     for name in ["three-machines.yaml", "two-balancers.yaml"] {
         let mut world = World::running(&sample(name));
         world.adopt(&world::changed_inventory(&Path::new("inventories").join(name), &patch));
-        check(name, 150, &Land::new(world));
+        check(name, 150, &Land::new(world), whole);
+    }
+}
+
+#[test]
+fn two_runs_that_repair_members_leave_a_whole_cluster() {
+    for (name, world) in hurt() {
+        check(name, 20, &Land::new(world), whole);
     }
 }

@@ -4,6 +4,8 @@
 use std::process::Command;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::course::Course;
 use crate::lab::{Image, Lab};
 use crate::poll::until;
@@ -31,6 +33,7 @@ fn two_runs_from_two_machines() {
     course.step("a host whose clock is hours off is told of, and nothing depends on it", wrong_clock);
     course.step("what a killed run was at is waited for, and its leftovers are swept", orphan);
     course.step("Ctrl-C at a terminal ends the run between steps, a second one at once", terminal);
+    course.step("SIGTERM and SIGHUP end the run between steps, and the next one goes on", signals);
     course.step("a closed stdout and stderr do not stop a run", closed);
     course.end();
 }
@@ -62,13 +65,7 @@ fn wrong_clock(lab: &Lab) {
 }
 
 fn orphan(lab: &Lab) {
-    // The leader goes last: an orphan that restarts it would leave the next run nothing to do.
-    let etcd = &lab.status()["etcd"];
-    if etcd["leader"] == HELD {
-        let members = etcd["members"].as_array().unwrap();
-        let other = members.iter().find(|member| member["name"] != HELD).unwrap();
-        lab.exec(HELD, &format!("etcdctl move-leader {}", other["id"].as_str().unwrap()));
-    }
+    does_not_lead(lab);
     held(lab, "20000", "30000");
     let mut killed = lab.start(&["up", "-o", "json"]);
     wait_for_step(lab);
@@ -96,6 +93,16 @@ fn orphan(lab: &Lab) {
         let left = in_tmp(&folders);
         if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
     });
+}
+
+/// The leader goes last: were it held, the next run would have nothing left to do.
+fn does_not_lead(lab: &Lab) {
+    let etcd = &lab.status()["etcd"];
+    if etcd["leader"] == HELD {
+        let members = etcd["members"].as_array().unwrap();
+        let other = members.iter().find(|member| member["name"] != HELD).unwrap();
+        lab.exec(HELD, &format!("etcdctl move-leader {}", other["id"].as_str().unwrap()));
+    }
 }
 
 fn in_tmp(prefix: &str) -> Vec<String> {
@@ -128,13 +135,57 @@ fn terminal(lab: &Lab) {
     lab.up();
 }
 
+fn signals(lab: &Lab) {
+    for (signal, from, to) in [("TERM", "50000", "51000"), ("HUP", "51000", "52000")] {
+        does_not_lead(lab);
+        held(lab, from, to);
+        let mut up = lab.start(&["up", "-o", "json"]);
+        wait_for_step(lab);
+        up.signal(signal);
+        while up.next_event().expect("it says that it heard")["kind"] != "interrupted" {}
+        lab.exec(HELD, "test -e /run/gate");
+        open(lab);
+        let end = up.finish();
+        lab.keep(&end);
+        let end = end.exits(130);
+        assert_eq!(end.last_event()["result"], "interrupted");
+        let steps = |kind: &str| {
+            let events = end.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+            let mut steps: Vec<String> = events
+                .filter(|event| event["kind"] == kind)
+                .map(|event| format!("{} {}", event["job"], event["step"]))
+                .collect();
+            steps.sort();
+            steps
+        };
+        assert_eq!(steps("step-started"), steps("step-finished"), "a step was left half done");
+        until(Duration::from_secs(10), "the lease is given back", || {
+            lab.try_exec(
+                HELD,
+                "for lease in /var/lib/kuboard-ha/*/lease; do flock -n \"$lease\" true || exit 1; done",
+            )
+        });
+        let next = lab.start(&["up", "-o", "json"]).finish();
+        lab.keep(&next);
+        assert_eq!(next.exits(0).last_event()["result"], "converged");
+        lab.up().says("nothing changed");
+    }
+}
+
 fn closed(lab: &Lab) {
-    lab.inventory.edit("50000", "60000");
     let up = format!("{} up {}", env!("CARGO_BIN_EXE_kuboard-ha"), lab.inventory.path().display());
-    let script = format!("{up} -o json 2>&- | head -n 1; exit \"${{PIPESTATUS[0]}}\"");
-    let status = lab.with_variables(Command::new("bash").args(["-c", &script])).status().unwrap();
-    assert_eq!(status.code(), Some(0), "{script}");
-    lab.up().says("nothing changed");
+    // A reader that leaves after a line, and nobody at all.
+    for (from, to, output) in [
+        ("52000", "60000", "-o json 2>&- | head -n 1"),
+        ("60000", "61000", "-o plain 2>&1 | head -n 1"),
+        ("61000", "62000", "-o plain >&- 2>&-"),
+    ] {
+        lab.inventory.edit(from, to);
+        let script = format!("{up} {output}; exit \"${{PIPESTATUS[0]}}\"");
+        let status = lab.with_variables(Command::new("bash").args(["-c", &script])).status().unwrap();
+        assert_eq!(status.code(), Some(0), "{script}");
+        lab.up().says("nothing changed");
+    }
 }
 
 /// Changes a setting of etcd, and holds the run that brings it at a restart on one host.

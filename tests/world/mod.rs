@@ -5,6 +5,7 @@
 
 pub mod etcd;
 pub mod events;
+pub mod hurt;
 mod look;
 pub mod machines;
 

@@ -6,6 +6,7 @@ pub mod document;
 pub mod feed;
 pub mod findings_view;
 pub mod json;
+pub mod outcome_event;
 pub mod outcome_view;
 pub mod plain;
 pub mod plan_view;

@@ -237,7 +237,7 @@ fn logs(seen: &HostFacts) -> bool {
 const REPLICA_ENV: &str = "/etc/kuboard.env";
 
 /// The release that the unit of ours names: `6.6.1` of `/opt/kuboard-ha/questdb/6.6.1-rt-0123abcd/bin/java`.
-fn served_by(seen: &HostFacts) -> Option<&str> {
+pub fn served_by(seen: &HostFacts) -> Option<&str> {
     let file = seen.files.get(UNIT_FILE)?.known()?.as_ref()?;
     let (_, rest) = file.text.as_deref()?.split_once("/opt/kuboard-ha/questdb/")?;
     rest.split(['-', '/']).next()

@@ -11,6 +11,7 @@ mod plan;
 mod read;
 
 pub use causes::{cause, scene};
+pub use data::served_by;
 pub use effects::effects;
 pub use look::look;
 pub use plan::plan;

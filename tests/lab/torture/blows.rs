@@ -80,11 +80,17 @@ impl Kind {
     ];
 }
 
-/// Kills everything that holds the lease: the shell, the step, what the step started.
-const KILL: &str = "find /proc/[0-9]*/fd -lname '/var/lib/kuboard-ha/*/lease' 2>/dev/null | cut -d/ -f3 | sort -u | xargs -r kill -KILL";
+/// Kills everything that holds the lease: the shell, the step, what the step started. Fails where there is nothing.
+const KILL: &str = "all=$(find /proc/[0-9]*/fd -lname '/var/lib/kuboard-ha/*/lease' 2>/dev/null | cut -d/ -f3 | sort -u); \
+                    [ -n \"$all\" ] && { kill -KILL $all 2>/dev/null || :; }";
 const SIGNALS: [&str; 3] = ["TERM", "INT", "HUP"];
 
 impl Blow {
+    /// SIGKILL, and nothing else.
+    pub fn killed() -> Self {
+        Self { kind: Kind::Killed, host: String::new(), and_killed: false, lasts: Duration::ZERO }
+    }
+
     /// Drawn by chance.
     pub fn drawn(chance: &mut Seed, hosts: &[String]) -> Self {
         let mut place = chance.below(100);
@@ -143,14 +149,20 @@ impl Blow {
         SIGNALS[usize::try_from(self.lasts.as_millis() / 500).unwrap_or(0) % SIGNALS.len()]
     }
 
-    /// Strikes. What passes by itself does so in a thread of this scope.
-    pub fn strike<'scope>(&self, lab: &'scope Lab, up: &mut Running, scope: &'scope Scope<'scope, '_>) {
+    /// Strikes. What passes by itself does so in a thread of this scope. Whether anything beside `up` was killed.
+    pub fn strike<'scope>(
+        &self,
+        lab: &'scope Lab,
+        up: &mut Running,
+        scope: &'scope Scope<'scope, '_>,
+    ) -> bool {
+        let mut killed = matches!(self.kind, Kind::Power | Kind::Blackout);
         match self.kind {
             Kind::Killed | Kind::Moved => up.kill(),
             Kind::Asked => up.signal(self.signal()),
-            Kind::Cut => cut(lab, lab.address(&self.host)),
+            Kind::Cut => killed = cut(lab, lab.address(&self.host)),
             // Where nothing is leased nothing runs either.
-            Kind::Step => drop(lab.try_exec(&self.host, KILL)),
+            Kind::Step => killed = lab.try_exec(&self.host, KILL).is_ok(),
             Kind::Blackout => {
                 let all: Vec<&str> = lab.hosts.keys().map(String::as_str).collect();
                 lab.hosts_do("kill", &all);
@@ -178,6 +190,7 @@ impl Blow {
         if self.kills_too() {
             up.kill();
         }
+        killed
     }
 
     /// Once the run is over: waits until a host that lost its power can be connected to.
@@ -224,13 +237,17 @@ fn passes<'scope>(
     });
 }
 
-/// Kills the ssh processes that name this address. Through a bastion that is the bastion's own connection too.
-fn cut(lab: &Lab, address: &str) {
+/// Kills the ssh processes that name this address. Through a bastion that is the bastion's own connection too. Whether
+/// there was one.
+fn cut(lab: &Lab, address: &str) -> bool {
+    let mut any = false;
     for (process, line) in ssh_processes(lab) {
         if line.contains(address) {
-            let _ = std::process::Command::new("kill").args(["-KILL", &process.to_string()]).status();
+            let killed = std::process::Command::new("kill").args(["-KILL", &process.to_string()]).status();
+            any |= killed.is_ok_and(|status| status.success());
         }
     }
+    any
 }
 
 /// The processes on this machine that hold connections to this lab's hosts, with their command lines.

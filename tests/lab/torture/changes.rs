@@ -8,7 +8,9 @@ use crate::torture::machine::PASSWORD;
 pub enum Change {
     /// The cluster, from bare hosts.
     Build,
-    /// A setting of etcd, rolled member by member.
+    /// A setting of etcd, rolled member by member; killed at each frame in turn.
+    Swept,
+    /// The same, struck by chance.
     Setting,
     /// Another version of etcd.
     Version,
@@ -31,6 +33,7 @@ impl Change {
     pub fn title(self) -> &'static str {
         match self {
             Self::Build => "first build",
+            Self::Swept => "etcd setting rolled, killed frame by frame",
             Self::Setting => "etcd setting rolled",
             Self::Version => "etcd version rolled",
             Self::Password => "QuestDB password replaced",
@@ -44,8 +47,8 @@ impl Change {
     pub fn ask(self, lab: &Lab, member: &str) -> Option<String> {
         let edit = |from: &str, to: &str| lab.inventory.edit(from, to);
         match self {
-            Self::Build => {}
-            Self::Setting => edit("\netcd:\n", "\netcd:\n  settings: { ETCD_SNAPSHOT_COUNT: \"50000\" }\n"),
+            Self::Build | Self::Swept => {}
+            Self::Setting => snapshot_count(lab, 50_000),
             Self::Version => version(lab),
             Self::Password => {
                 edit("\nquestdb:\n", &format!("\nquestdb:\n  password: {{ env: {} }}\n", PASSWORD.0));
@@ -58,6 +61,18 @@ impl Change {
             }
         }
         None
+    }
+}
+
+/// Asks for this setting of etcd.
+pub fn snapshot_count(lab: &Lab, count: usize) {
+    let line = format!("\n  settings: {{ ETCD_SNAPSHOT_COUNT: \"{count}\" }}\n");
+    let text = lab.inventory.text();
+    let old =
+        text.lines().find(|line| line.contains("ETCD_SNAPSHOT_COUNT")).map(|line| format!("\n{line}\n"));
+    match old {
+        Some(old) => lab.inventory.edit(&old, &line),
+        None => lab.inventory.edit("\netcd:\n", &format!("\netcd:{line}")),
     }
 }
 

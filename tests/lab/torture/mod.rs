@@ -1,5 +1,6 @@
 //! `up` interrupted again and again, by everything that may befall a run, its machine, its connections and its hosts.
-//! Where, is counted in frames (events of the run), not in seconds, and drawn from a seed that is printed.
+//! Where, is counted in frames (events of the run), not in seconds: each frame in turn (`sweep.rs`), and frames drawn from
+//! a seed that is printed. It goes on until so many kills were made; what kills nothing is a blow more.
 //!
 //! A chain: something is asked for (a first build, a changed setting, …), the run is struck, the next one a bit further
 //! on, and so on; then one is let come to its end. After each blow and at each end the hosts are read, not asked for.
@@ -12,6 +13,7 @@ mod machine;
 mod prefix;
 mod report;
 mod settled;
+mod sweep;
 mod wal;
 
 use std::collections::BTreeSet;
@@ -19,6 +21,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use kuboard_ha::facts::Facts;
+use serde_json::Value;
 
 use self::blows::{Blow, Kind, ssh_processes};
 use self::changes::Change;
@@ -34,7 +37,7 @@ use crate::tool::Outcome;
 use crate::writer::Writer;
 
 const MEMBERS: [&str; 3] = ["node-1", "node-2", "node-3"];
-/// How many blows a chain gets.
+/// How many blows a chain gets; a first build at most a quarter of all kills.
 const BUILD: usize = 10;
 const LATER: usize = 6;
 /// How often one run is struck, if it outlives it.
@@ -62,13 +65,13 @@ fn torture() {
         machines: 0,
         ledger: Ledger::default(),
         bare: Facts::default(),
-        report: Report::new(seed.number()),
+        report: Report::new(seed.number(), wanted),
         seed,
         wanted,
     };
     for cycle in 0.. {
         torture.cycle(cycle);
-        if torture.report.blows() >= wanted || torture.report.failures() >= ENOUGH {
+        if torture.report.kills() >= wanted || torture.report.failures() >= ENOUGH {
             break;
         }
     }
@@ -113,12 +116,16 @@ impl Torture<'_> {
         self.bare = self.machine.facts(lab);
         let mut order = Change::LATER;
         self.seed.fork(1_000_000 + cycle).shuffle(&mut order);
-        let changes = std::iter::once(Change::Build).chain(order);
+        let sweep = (cycle == 0).then_some(Change::Swept);
+        let changes = std::iter::once(Change::Build).chain(sweep).chain(order);
         for change in changes {
-            if self.report.blows() >= self.wanted {
+            if self.report.kills() >= self.wanted {
                 break;
             }
-            let walked = catch_unwind(AssertUnwindSafe(|| self.chain(change)));
+            let walked = catch_unwind(AssertUnwindSafe(|| match change {
+                Change::Swept => self.sweep(),
+                _ => self.chain(change),
+            }));
             if let Err(panic) = walked {
                 let why = panic.downcast_ref::<String>().cloned();
                 let why = why.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
@@ -140,8 +147,8 @@ impl Torture<'_> {
         if let Some(lost) = change.ask(lab, MEMBERS[chance.below(MEMBERS.len())]) {
             self.ledger.forget_data(&lost);
         }
-        let quota = if change == Change::Build { BUILD } else { LATER };
-        let mut left = quota.min(self.wanted - self.report.blows());
+        let quota = if change == Change::Build { BUILD.min(self.wanted / 4) } else { LATER };
+        let mut left = quota.min(self.wanted - self.report.kills());
         while left > 0 {
             let struck = self.run(change, left);
             left -= struck;
@@ -150,7 +157,12 @@ impl Torture<'_> {
                 break;
             }
         }
-        let begun = Instant::now();
+        self.last(change, writer);
+    }
+
+    /// The last run of a chain comes to its end, and all is as asked.
+    fn last(&mut self, change: Change, writer: Option<Writer>) {
+        let (lab, begun) = (self.lab, Instant::now());
         let mut tries = TRIES;
         let last = loop {
             let last = self.machine.start(lab, &["up", "-o", "json", "--yes"]).finish();
@@ -180,20 +192,19 @@ impl Torture<'_> {
             self.calm();
             Prefix::new(self.machine.facts(lab), &predicted::inventory(lab))
         });
+        let mut kills = 0;
         let mut up = self.machine.start(lab, &["up", "-o", "json", "--yes"]);
         std::thread::scope(|scope| {
             // Frames seen, at which one it strikes, how many the plan has.
             let (mut seen, mut of) = (0, 0);
             let mut wanted = if early { 1 + chance.below(EARLY) } else { usize::MAX };
             while let Some(event) = up.next_event() {
-                let kind = event["kind"].as_str().unwrap_or_default();
-                if kind.ends_with("-progressed") || kind == "step-waiting" {
+                if !is_frame(&event) {
                     continue;
                 }
                 seen += 1;
-                if kind == "planned" {
-                    let count = |what: &str| usize::try_from(event[what].as_u64().unwrap()).unwrap();
-                    of = 2 * (count("steps") + count("jobs"));
+                if let Some(frames) = planned(&event) {
+                    of = frames;
                     if wanted == usize::MAX && of > 0 {
                         wanted = seen + 1 + chance.below(2 * of / (left - blows.len() + 1));
                     }
@@ -201,11 +212,8 @@ impl Torture<'_> {
                 if seen < wanted {
                     continue;
                 }
-                let at = ["kind", "job", "host", "step", "title"]
-                    .map(|key| event[key].to_string().replace('"', ""))
-                    .join(" ");
-                blow.strike(lab, &mut up, scope);
-                self.report.struck(change, &blow, seen, of, at.replace("null", "").trim());
+                kills += usize::from(blow.strike(lab, &mut up, scope));
+                self.report.struck(change, &blow, seen, of, &at(&event));
                 blows.push(blow.clone());
                 if blow.ends_run() || blows.len() == A_RUN.min(left) {
                     break;
@@ -222,6 +230,8 @@ impl Torture<'_> {
         let outcome = up.finish();
         lab.keep(&outcome);
         self.ended(&outcome, &blows);
+        let up_alone = blows.last().is_some_and(|blow| !matches!(blow.kind, Kind::Power | Kind::Blackout));
+        self.report.killed(kills + usize::from(outcome.code.is_none() && up_alone));
         for blow in &blows {
             blow.wait(lab);
         }
@@ -322,6 +332,24 @@ impl Torture<'_> {
         let again = self.machine.start(self.lab, &["up", "-o", "json"]).finish().exits(0);
         assert_eq!(again.last_event()["result"], "unchanged", "{}", again.told());
     }
+}
+
+/// Whether an event counts as a frame: how many there are of the others is a matter of time.
+fn is_frame(event: &Value) -> bool {
+    let kind = event["kind"].as_str().unwrap_or_default();
+    !kind.ends_with("-progressed") && kind != "step-waiting"
+}
+
+/// How many frames a plan comes to, if this tells of one.
+fn planned(event: &Value) -> Option<usize> {
+    let count = |what: &str| usize::try_from(event[what].as_u64().unwrap()).unwrap();
+    (event["kind"] == "planned").then(|| 2 * (count("steps") + count("jobs")))
+}
+
+/// Where a run is, in words.
+fn at(event: &Value) -> String {
+    let words = ["kind", "job", "host", "step", "title"].map(|key| event[key].to_string().replace('"', ""));
+    words.join(" ").replace("null", "").trim().to_owned()
 }
 
 /// Whether a run was held up only by what it could not see: a host or an engine that is still booting.

@@ -1,6 +1,6 @@
 //! What a torture was, for people: printed at its end, and kept under `target/`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -12,10 +12,14 @@ use super::ledger::Ledger;
 /// What was done and what came of it.
 pub struct Report {
     seed: u64,
+    wanted: usize,
     begun: Instant,
     /// One line for each blow, in order.
     list: Vec<String>,
     kinds: BTreeMap<Kind, usize>,
+    kills: usize,
+    /// The frames at which a run was killed in turn.
+    swept: BTreeSet<usize>,
     /// By change: how often, blows in it, the longest time from the last blow's end to the end of `up`.
     changes: BTreeMap<Change, (usize, usize, Duration)>,
     /// Blows before anything was planned.
@@ -31,13 +35,16 @@ pub struct Report {
 }
 
 impl Report {
-    /// Nothing was done yet.
-    pub fn new(seed: u64) -> Self {
+    /// Nothing was done yet of so many kills.
+    pub fn new(seed: u64, wanted: usize) -> Self {
         Self {
             seed,
+            wanted,
             begun: Instant::now(),
             list: Vec::new(),
             kinds: BTreeMap::new(),
+            kills: 0,
+            swept: BTreeSet::new(),
             changes: BTreeMap::new(),
             early: 0,
             ends: BTreeMap::new(),
@@ -54,6 +61,21 @@ impl Report {
         self.list.len()
     }
 
+    /// How many blows killed something: `up`, ssh, a step, a host.
+    pub fn kills(&self) -> usize {
+        self.kills
+    }
+
+    /// So many of the blows so far killed something.
+    pub fn killed(&mut self, more: usize) {
+        self.kills += more;
+    }
+
+    /// A run was killed at this frame, as the one before it was at an earlier one.
+    pub fn swept(&mut self, frame: usize) {
+        self.swept.insert(frame);
+    }
+
     /// How many chains failed.
     pub fn failures(&self) -> usize {
         self.failures.len()
@@ -67,7 +89,7 @@ impl Report {
         let place = if of == 0 {
             format!("frame {frame}, nothing planned yet")
         } else {
-            format!("frame {frame} of {of}")
+            format!("frame {frame}, of a plan of {of}")
         };
         let line = format!("{:3} {}: {} at {place}: {at}", self.list.len() + 1, change.title(), blow.told());
         eprintln!("  {line}");
@@ -105,15 +127,25 @@ impl Report {
         let seconds = self.begun.elapsed().as_secs_f64();
         let _ = writeln!(
             text,
-            "torture: {} blows in {seconds:.0} s, {} failures; KUBOARD_HA_SEED={} KUBOARD_HA_KILLS={0}",
+            "torture: {} kills (of up, ssh or a step, power cuts) among {} blows in {seconds:.0} s, {} failures; \
+             KUBOARD_HA_SEED={} KUBOARD_HA_KILLS={}",
+            self.kills,
             self.blows(),
             self.failures.len(),
-            self.seed
+            self.seed,
+            self.wanted
         );
         for (kind, count) in &self.kinds {
             let _ = writeln!(text, "  {count:4}  {}", kind.title());
         }
         let _ = writeln!(text, "  {:4}  of these before anything was planned", self.early);
+        if let (Some(first), Some(last)) = (self.swept.first(), self.swept.last()) {
+            let _ = writeln!(
+                text,
+                "  {:4}  frames from {first} to {last} at which one run after the other was killed",
+                self.swept.len()
+            );
+        }
         for (change, (times, blows, longest)) in &self.changes {
             let _ = writeln!(
                 text,
