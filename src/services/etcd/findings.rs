@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::by_hand;
 use super::causes;
 use super::client_url;
 use super::config;
@@ -136,14 +137,35 @@ impl Scene<'_> {
             })
             .collect();
         let looks = if looks.is_empty() { "kuboard-ha status".to_owned() } else { looks.join("; ") };
-        let dir = &self.inventory.etcd.data_dir;
-        let hint = format!(
-            "find the right one: {looks}. On the hosts of the wrong one, keep its data and let go of it: systemctl \
-             disable --now etcd && mv {dir}/member /root/etcd-other-cluster && mv /var/lib/kuboard-ha/{} \
-             /root/kuboard-ha-other-cluster; then run up again",
-            self.inventory.cluster
-        );
+        let mut ids: Vec<&str> = places.keys().map(|(id, _)| *id).collect();
+        ids.dedup();
+        let ways: Vec<String> = ids.into_iter().map(|right| self.only(right)).collect();
+        let hint = format!("find the right one: {looks}{}\nthen run up again", ways.concat());
         Finding::cluster(Severity::Blocked, "etcd.split", message).hint(hint)
+    }
+
+    /// What makes one cluster the only one, where it is the right one. A record of it is right as it is.
+    fn only(&self, right: &str) -> String {
+        let mut ways: BTreeMap<String, Vec<&HostName>> = BTreeMap::new();
+        for sight in &self.sights {
+            let has = sight.live_cluster().or(sight.data_cluster()).or(sight.recorded_cluster());
+            let misled = sight.recorded_cluster().is_some_and(|id| id != right);
+            let mut commands = Vec::new();
+            if sight.has_wal() && has != Some(right) {
+                commands.push(by_hand::let_go(&self.inventory.etcd.data_dir));
+            }
+            if misled && sight.has_wal() && has == Some(right) {
+                commands.push(by_hand::belong(self.inventory, right));
+            } else if misled {
+                commands.push(by_hand::forget(self.inventory));
+            }
+            if !commands.is_empty() {
+                ways.entry(commands.join("; ")).or_default().push(sight.host);
+            }
+        }
+        let ways: Vec<String> =
+            ways.iter().map(|(commands, hosts)| format!("on {}:\n  {commands}", join(hosts))).collect();
+        format!("\nif it is {right}, {}", ways.join("\nand "))
     }
 
     fn data_missing(&self) -> Vec<Finding> {
@@ -161,10 +183,9 @@ impl Scene<'_> {
                     sight.recorded_cluster().unwrap_or_default()
                 );
                 let hint = format!(
-                    "look for the disk: findmnt {dir}; lsblk -f; mount -a; then run up again. If the data is gone from \
-                     every member for good and you want to begin anew, on each member host: mv \
-                     /var/lib/kuboard-ha/{} /root/kuboard-ha-before; then run up again",
-                    self.inventory.cluster
+                    "look for the disk: findmnt {dir}; lsblk -f; mount -a; then run up again\nif the data is gone from \
+                     every member for good and you want to begin anew, on each member host:\n  {}\nthen run up again",
+                    by_hand::begin_anew(self.inventory)
                 );
                 Finding::on(sight.host, Severity::Blocked, "etcd.data-missing", message).hint(hint)
             })

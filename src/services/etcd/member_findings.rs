@@ -1,5 +1,6 @@
 //! What is said of one member that must not be started or changed.
 
+use super::by_hand;
 use super::client_url;
 use super::findings::Scene;
 use super::verdict::MemberState;
@@ -23,7 +24,16 @@ impl Scene<'_> {
                     "The data of the member on {host} lies on its own disk ({}), which is not mounted at {dir} now.",
                     self.sight(host).and_then(|sight| sight.entry(super::DISK)).unwrap_or_default()
                 ),
-                format!("mount it: findmnt {dir}; mount -a; then run up again"),
+                format!(
+                    "mount it: findmnt {dir}; mount -a; then run up again\nif that disk is gone for good, on {host}:\n  \
+                     {}\nthen run up again: {}",
+                    by_hand::forget_disk(self.inventory),
+                    if self.judgement.verdict.has_plan() {
+                        "it replaces the member, once you say yes"
+                    } else {
+                        "it says what can be done with what is left"
+                    }
+                ),
             ),
             MemberState::Unseen => Some(
                 Finding::on(
