@@ -12,6 +12,9 @@ pub(super) fn let_go(dir: &str) -> String {
 
 /// The same for other entries of the data directory.
 pub(super) fn move_aside(dir: &str, entries: &[&str]) -> String {
+    if entries.is_empty() {
+        return "systemctl disable --now etcd".to_owned();
+    }
     let paths: Vec<String> = entries.iter().map(|entry| word(&format!("{dir}/{entry}"))).collect();
     format!(
         "systemctl disable --now etcd; mv {} \"$(mktemp -d {}/aside-by-hand.XXXXXX)\"",

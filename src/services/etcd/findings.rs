@@ -16,10 +16,10 @@ use crate::resource::HostName;
 
 /// Adds the findings of a judgement.
 pub(super) fn report(draft: &mut Draft<'_>, judgement: &Judgement) {
-    let scene =
-        Scene { inventory: draft.inventory, sights: Sight::all(draft.inventory, draft.seen), judgement };
-    let mut all = scene.cluster();
     let left_out = &draft.seen.without;
+    let sights = Sight::all(draft.inventory, draft.seen);
+    let scene = Scene { inventory: draft.inventory, sights, judgement, left_out };
+    let mut all = scene.cluster();
     if judgement.verdict == Verdict::Unknown {
         all.push(scene.unknown(|host| left_out.contains(host)));
     } else {
@@ -52,6 +52,8 @@ pub(super) struct Scene<'a> {
     pub inventory: &'a Inventory,
     pub sights: Vec<Sight<'a>>,
     pub judgement: &'a Judgement,
+    /// Hosts that somebody wants the run to go without.
+    pub left_out: &'a BTreeSet<HostName>,
 }
 
 impl Scene<'_> {
@@ -92,23 +94,47 @@ impl Scene<'_> {
             "The etcd cluster has lost its majority: data is left on {with}, and there is none on {without}. Starting \
              the empty ones would form a cluster without what Kuboard stored."
         );
-        let survivor = self
-            .sights
-            .iter()
-            .filter(|sight| sight.has_wal())
-            .max_by_key(|sight| sight.status().map(|status| status.raft_index));
-        let survivor = survivor.map(|sight| sight.host.as_str()).unwrap_or_default();
-        // The drop-in lies under /run: a boot forgets it. etcd keeps the cluster's id, and all that this member knows
-        // to be committed.
+        let way = self.survivor().map_or_else(
+            |before| format!("{before}; then run up again: it says how the newest copy goes on by itself"),
+            |survivor| format!("Let it go on by itself, on {survivor}: {}", go_on_alone(dir)),
+        );
+        let copy = if self.holders().count() > 1 { "newest" } else { "last" };
         let hint = format!(
             "look for the missing disks on {without}: findmnt {dir}; lsblk -f; mount -a; then run up again. If they are \
-             lost for good, what the last copy has is all there is. Let it go on by itself, on {survivor}: systemctl \
-             stop etcd; cp -a {dir} /root/etcd-last-copy && mkdir -p {DROP_IN} && printf \
-             '[Service]\\nEnvironment=ETCD_FORCE_NEW_CLUSTER=true\\n' >{DROP_IN}/last-copy.conf && systemctl \
-             daemon-reload && systemctl start etcd && rm -r {DROP_IN} && systemctl daemon-reload && systemctl restart \
-             etcd; then run up again: it takes the others in as new members"
+             lost for good, what the {copy} copy has is all there is. {way}"
         );
         Finding::cluster(Severity::Blocked, "etcd.lost-quorum", message).hint(hint)
+    }
+
+    fn holders(&self) -> impl Iterator<Item = &Sight<'_>> {
+        self.sights.iter().filter(|sight| sight.has_wal())
+    }
+
+    /// Whose copy goes furthest; or what must be done before that can be told. Only a member that runs says how far it
+    /// goes: one that does not may have what the others lack.
+    fn survivor(&self) -> Result<&HostName, String> {
+        let unseen = self.sights.iter().filter(|sight| sight.etcd.is_none()).map(|sight| sight.host);
+        let unseen: Vec<&HostName> = unseen.filter(|host| !self.left_out.contains(*host)).collect();
+        if !unseen.is_empty() {
+            let without: Vec<String> = unseen.iter().map(|host| format!("--without {host}")).collect();
+            return Err(format!(
+                "A newer one may be on {}: make it reachable, or, if it is gone for good, say {}",
+                join(&unseen),
+                without.join(" ")
+            ));
+        }
+        let silent: Vec<&HostName> =
+            self.holders().filter(|sight| sight.status().is_none()).map(|sight| sight.host).collect();
+        let furthest = self.holders().max_by_key(|sight| sight.status().map(|status| status.raft_index));
+        match furthest {
+            Some(sight) if silent.is_empty() || self.holders().count() == 1 => Ok(sight.host),
+            _ => Err(format!(
+                "Which one is the newest, only members that run can tell. Start them, on {}: systemctl start \
+                 --no-block etcd. Where one does not come up (journalctl -u etcd), leave its copy out: {}",
+                join(&silent),
+                by_hand::let_go(&self.inventory.etcd.data_dir)
+            )),
+        }
     }
 
     fn split(&self) -> Finding {
@@ -237,7 +263,11 @@ impl Scene<'_> {
         kinds.dedup();
         let end = self.endpoint();
         let finding = |kind: &str| {
-            let cause = if kind == "NOSPACE" { causes::no_space(&end) } else { causes::corrupt(kind, &end) };
+            let cause = if kind == "NOSPACE" {
+                causes::no_space(&end)
+            } else {
+                causes::corrupt(kind, &end, &self.inventory.etcd.data_dir)
+            };
             Finding::of(None, Severity::Blocked, cause)
         };
         kinds.into_iter().map(finding).collect()
@@ -253,7 +283,6 @@ impl Scene<'_> {
         if self.judgement.verdict != Verdict::InterruptedBootstrap {
             return None;
         }
-        let dir = &self.inventory.etcd.data_dir;
         let begun = sight.bootstrap().unwrap_or_default();
         let message = format!(
             "The first start on {} was begun with other members ({begun}); they are written into its data.",
@@ -261,8 +290,8 @@ impl Scene<'_> {
         );
         let hint = format!(
             "put the old members back into the inventory; or, as this cluster never served, on every member host: \
-             systemctl disable --now etcd; mkdir -p {dir}/aside-by-hand && mv {dir}/member {dir}/aside-by-hand/; then \
-             run up again"
+             {}; then run up again",
+            by_hand::let_go(&self.inventory.etcd.data_dir)
         );
         Some(Finding::on(sight.host, Severity::Blocked, "etcd.bootstrap-differs", message).hint(hint))
     }
@@ -283,6 +312,17 @@ impl Scene<'_> {
         let best = self.sights.iter().max_by_key(|sight| (sight.is_healthy(), sight.status().is_some()));
         best.map(|sight| client_url(self.inventory, sight.host)).unwrap_or_default()
     }
+}
+
+/// Makes a cluster of its own of what a member has. The drop-in lies under /run: a boot forgets it. etcd keeps the
+/// cluster's id, and all that this member knows to be committed.
+fn go_on_alone(dir: &str) -> String {
+    format!(
+        "systemctl stop etcd; cp -a {dir} /root/etcd-last-copy && mkdir -p {DROP_IN} && printf \
+         '[Service]\\nEnvironment=ETCD_FORCE_NEW_CLUSTER=true\\n' >{DROP_IN}/last-copy.conf && systemctl daemon-reload && \
+         systemctl start etcd && rm -r {DROP_IN} && systemctl daemon-reload && systemctl restart etcd; then run up again: \
+         it takes the others in as new members"
+    )
 }
 
 fn join(hosts: &[&HostName]) -> String {
