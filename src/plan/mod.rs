@@ -102,24 +102,20 @@ mod tests {
     fn a_host_that_was_not_reached_has_its_way_out() {
         let inventory = sample();
         let mut facts = Facts::default();
-        let mut away = |host: &str, away: bool| {
-            let state = match away {
-                true => HostState::unreachable("connection timed out"),
-                false => HostState::Reached(Box::default()),
-            };
-            facts.hosts.insert(HostName::new(host), state);
+        let mut away = |host: &str| {
+            facts.hosts.insert(HostName::new(host), HostState::unreachable("connection timed out"));
             facts.clone()
         };
-        let facts = away("etcd1", true);
+        let facts = away("etcd1");
         assert!(way_in(&inventory, &facts, false, None).ends_with("kuboard-ha up --without etcd1"));
         let silent = way_in(&inventory, &facts, false, Some("ping it:\n  ping a"));
         assert!(silent.starts_with("ping it:\n  ping a\n"), "{silent}");
         assert!(silent.ends_with("\n  kuboard-ha up --without etcd1"), "{silent}");
-        let kuboard = away("kuboard-1", true);
+        let kuboard = away("kuboard-1");
         let flags = "kuboard-ha up --without etcd1 --without kuboard-1";
         assert!(way_in(&inventory, &kuboard, false, None).ends_with(flags));
         // Without a quorum of etcd `up` would refuse.
-        let most = away("etcd2", true);
+        let most = away("etcd2");
         assert_eq!(way_in(&inventory, &most, false, None), format!("{CHECK}, then run up again"));
         // A host that answered is there: what keeps us out is to be mended, not left out.
         assert_eq!(way_in(&inventory, &facts, true, Some("ssh-add ~/.ssh/KEY")), "ssh-add ~/.ssh/KEY");

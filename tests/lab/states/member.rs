@@ -1,5 +1,7 @@
 //! One member that is down, was wiped, forgot, or was added by hand.
 
+use std::collections::BTreeSet;
+
 use super::finding::refused;
 use super::{DATA, ELECTED, MEMBERS, converges, etcd, kept, says_of, told};
 use crate::lab::Lab;
@@ -23,6 +25,7 @@ pub fn two_stopped(lab: &Lab) {
 /// What is left without its log is moved aside; the member is replaced, after a snapshot, once somebody says yes.
 pub fn wiped(lab: &Lab) {
     let writer = Writer::start(&etcd(lab), "wiped");
+    let before = snapshots(lab);
     lab.exec("node-3", &format!("{KILL}; rm -r {DATA}/member/wal"));
     let status = told(lab, "formed", 0);
     says_of(&status, "node-3", "its data is gone");
@@ -31,7 +34,26 @@ pub fn wiped(lab: &Lab) {
     converges(lab, &["--yes"], writer);
     assert_ne!(old, id(lab, "node-3"), "it is a new member");
     assert_eq!(lab.exec("node-3", &format!("ls -d {DATA}/aside-*/member/snap/db")).lines().count(), 1);
-    assert_eq!(snapshots(lab), 1);
+    assert_eq!(snapshots(lab).difference(&before).count(), 1);
+}
+
+/// Its log was damaged. It fails to start, the cause is named, and what is told then gets it replaced.
+pub fn corrupt(lab: &Lab) {
+    let writer = Writer::start(&etcd(lab), "corrupt");
+    let damage = format!(
+        "systemctl stop etcd; f=$(ls {DATA}/member/wal/*.wal | head -n 1)
+         printf XXXXXXXXXXXXXXXX | dd of=$f bs=1 seek=300 conv=notrunc 2>/dev/null"
+    );
+    lab.exec("node-3", &damage);
+    let failed = lab.run(&["up", "-o", "json", "--yes"]).exits(6).last_event();
+    let failures = failed["failures"].as_array().unwrap().iter();
+    let mut found = failures.filter(|failure| failure["cause"]["code"] == "etcd.corrupt-wal");
+    let failure = found.next().unwrap_or_else(|| panic!("not named: {failed:#}"));
+    assert_eq!(failure["host"], "node-3", "{failure:#}");
+    let hint = failure["hint"].as_str().unwrap();
+    let (_, commands) = hint.split_once("let this one be replaced: ").unwrap();
+    lab.exec("node-3", commands.split_once("; then run").unwrap().0);
+    converges(lab, &["--yes"], writer);
 }
 
 /// The leader: until the others have elected another, there truly is no quorum.
@@ -42,7 +64,7 @@ pub fn leader_wiped(lab: &Lab) {
     let status = told(lab, "formed", 0);
     says_of(&status, &leader, "its data is gone");
     converges(lab, &["--yes"], writer);
-    snapshots(lab);
+    assert!(!snapshots(lab).is_empty());
 }
 
 /// Wiped, and booted before anybody ran `up`, by a unit as older than the assertion, while its peers were out of reach:
@@ -79,7 +101,7 @@ pub fn amnesiac(lab: &Lab) {
     converges(lab, &["--yes"], Writer::start(&etcd(lab), "amnesiac-replaced"));
     assert_ne!(old, id(lab, "node-2"), "it is a new member");
     assert_eq!(lab.exec("node-2", &format!("ls -d {DATA}/aside-*/member/wal")).lines().count(), 1);
-    snapshots(lab);
+    assert!(!snapshots(lab).is_empty());
 }
 
 /// Somebody began to replace it by hand and went no further; its old data lies there still.
@@ -124,16 +146,20 @@ fn id(lab: &Lab, host: &str) -> String {
     line.split(',').next().unwrap().to_owned()
 }
 
-/// How many snapshots there are on the host with most of them: whole ones, for root alone, three at most.
+/// The snapshots there are, by their hosts and names: whole ones, for root alone, three at most on a host.
 #[track_caller]
-pub fn snapshots(lab: &Lab) -> usize {
+fn snapshots(lab: &Lab) -> BTreeSet<(String, String)> {
     let script = "cd /var/lib/kuboard-ha/kuboard/snapshots 2>/dev/null || exit 0
-        for file in *; do stat -c '%a %U' \"$file\"; etcdutl snapshot status \"$file\" >/dev/null || echo broken; done";
-    let mut most = 0;
+        for file in *; do
+            stat -c '600 root %n' \"$file\" | grep -qx \"$(stat -c '%a %U %n' \"$file\")\" || echo \"open $file\"
+            etcdutl snapshot status \"$file\" >/dev/null || echo \"broken $file\"
+            echo \"$file\"
+        done";
+    let mut all = BTreeSet::new();
     for (host, text) in lab.exec_all(lab.hosts.keys(), script) {
-        assert!(text.lines().all(|line| line == "600 root"), "{host}: {text}");
-        most = most.max(text.lines().count());
+        assert!(!text.contains(' '), "{host}: {text}");
+        assert!(text.lines().count() <= 3, "{host}: {text}");
+        all.extend(text.lines().map(|file| (host.clone(), file.to_owned())));
     }
-    assert!((1..=3).contains(&most), "{most} snapshots");
-    most
+    all
 }

@@ -38,6 +38,23 @@ pub fn all(lab: &Lab) {
     converges(lab, &[], writer);
 }
 
+/// One that will never be mounted again: what `up` says lets the member be replaced, on what disk there is.
+pub fn gone(lab: &Lab) {
+    let writer = Writer::start(&etcd(lab), "disk-gone");
+    lab.exec(
+        "node-2",
+        &format!(
+            "sed -i '\\,^{DISK}$,d' /etc/fstab && systemctl daemon-reload
+             systemctl kill -s KILL etcd; systemctl stop etcd; umount {DATA}; rm -r /srv/disk"
+        ),
+    );
+    let findings = refused(lab, &MEMBERS, &["--yes"]);
+    assert_eq!((findings.len(), findings[0].code.as_str()), (1, "etcd.data-missing"), "{findings:?}");
+    lab.exec("node-2", findings[0].commands("if that disk is gone for good, on node-2:\n  ", "\n"));
+    refused(lab, &MEMBERS, &[]);
+    converges(lab, &["--yes"], writer);
+}
+
 /// Does literally what `up` said.
 fn mount(lab: &Lab, findings: &[Finding]) {
     for finding in findings {

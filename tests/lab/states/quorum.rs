@@ -1,7 +1,7 @@
-//! Two of three members lost what they had.
+//! Two of three members lost what they had, or all of them.
 
 use super::finding::refused;
-use super::{DATA, MEMBERS, converges, etcd, told};
+use super::{DATA, MEMBERS, converges, etcd, members, told};
 use crate::lab::Lab;
 use crate::poll::until;
 use crate::stands::{BOOT, brief};
@@ -28,4 +28,29 @@ pub fn lost(lab: &Lab) {
     converges(lab, &["--yes"], after);
     let lost = etcd(lab).missing("/kuboard-ha-lab/quorum-lost/", &written.acknowledged);
     assert!(lost.is_empty(), "acknowledged writes are lost: {lost:?}");
+}
+
+/// Nothing is left anywhere, and somebody wants to begin anew, with what `up` says: another cluster, not the old one again.
+pub fn begun_anew(lab: &Lab) {
+    let old = cluster(lab);
+    lab.exec_all(
+        &members(),
+        &format!("systemctl kill -s KILL etcd; systemctl stop etcd; rm -r {DATA}/member"),
+    );
+    let status = told(lab, "data-missing", 0);
+    assert_eq!(status["verdict"], "down", "{}", brief(&status));
+    let findings = refused(lab, &MEMBERS, &["--yes"]);
+    assert_eq!(findings.len(), 3, "{findings:?}");
+    for finding in findings {
+        assert_eq!(finding.code, "etcd.data-missing", "{finding:?}");
+        lab.exec(&finding.host, finding.commands("on each member host:\n  ", "\n"));
+    }
+    lab.up();
+    super::well(lab);
+    assert_ne!(old, cluster(lab), "an old disk that turns up must not take part");
+}
+
+/// The id of the cluster that is on record.
+pub fn cluster(lab: &Lab) -> String {
+    lab.exec("node-1", "sed -n 's/^etcd cluster-id //p' /var/lib/kuboard-ha/kuboard/manifest")
 }
