@@ -1,19 +1,14 @@
 //! Two of three members lost what they had, or all of them.
 
 use super::finding::refused;
-use super::{DATA, MEMBERS, converges, etcd, members, told};
+use super::{DATA, MEMBERS, converges, etcd, members, told, writing};
 use crate::lab::Lab;
-use crate::poll::until;
-use crate::stands::{BOOT, brief};
+use crate::stands::brief;
 use crate::writer::Writer;
 
 /// What `up` says then gets out, word for word: nothing that the last copy has is lost.
 pub fn lost(lab: &Lab) {
-    let before = Writer::start(&etcd(lab), "quorum-lost");
-    until(BOOT, "something is written", || {
-        let written = etcd(lab).version("/kuboard-ha-lab/quorum-lost/000020");
-        if written > 0 { Ok(()) } else { Err("not yet".to_owned()) }
-    });
+    let before = writing(etcd(lab), "quorum-lost");
     let written = before.finish();
     // A follower learns with the next heartbeat that the last write was committed.
     super::same_data(lab);
