@@ -4,6 +4,7 @@ use super::{BOOTSTRAP, CLUSTER_ID, DISK};
 use crate::inventory::Inventory;
 use crate::plan::script::quote;
 use crate::secret::SecretId;
+use crate::services::kuboard::{CONTAINER, SERVED};
 
 /// Stops etcd, and keeps what its member has in a new folder beside it, as often as it is said.
 pub(super) fn let_go(dir: &str) -> String {
@@ -42,6 +43,11 @@ pub(super) fn belong(inventory: &Inventory, id: &str) -> String {
 /// that turns up would take part in the new cluster.
 pub(super) fn begin_anew(inventory: &Inventory) -> String {
     format!("{}; rm -f {}/secrets/{}", forget(inventory), state(inventory), SecretId::ETCD_TOKEN)
+}
+
+/// Takes a replica for one that never served; its folder stays.
+pub(super) fn new_replica(inventory: &Inventory) -> String {
+    format!("docker rm -f {CONTAINER}; {}", drop_entries(inventory, &[SERVED]))
 }
 
 /// Where records and secrets lie.

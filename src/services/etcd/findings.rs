@@ -210,8 +210,10 @@ impl Scene<'_> {
                 );
                 let hint = format!(
                     "look for the disk: findmnt {dir}; lsblk -f; mount -a; then run up again\nif the data is gone from \
-                     every member for good and you want to begin anew, on each member host:\n  {}\nthen run up again",
-                    by_hand::begin_anew(self.inventory)
+                     every member for good and you want to begin anew, on each member host:\n  {}\nand on each of \
+                     Kuboard's, which writes its first keys only when it is new:\n  {}\nthen run up again",
+                    by_hand::begin_anew(self.inventory),
+                    by_hand::new_replica(self.inventory)
                 );
                 Finding::on(sight.host, Severity::Blocked, "etcd.data-missing", message).hint(hint)
             })

@@ -15,7 +15,7 @@ pub fn by_hand(lab: &Lab) {
     for member in MEMBERS {
         until(BOOT, "it is healthy", || Etcd::is_healthy(lab.address(member)));
     }
-    let writer = writing(etcd(lab), "by-hand");
+    let writer = writing(&etcd(lab), "by-hand");
     let status = told(lab, "foreign", 1);
     assert!(status["reasons"].to_string().contains("kuboard-ha did not build it"), "{}", brief(&status));
     assert!(MEMBERS.contains(&status["etcd"]["leader"].as_str().unwrap()), "{}", brief(&status));
@@ -48,7 +48,7 @@ pub fn way_out(lab: &Lab) {
 
 /// Another cluster's data under a member of ours, as after a restore on the wrong machine.
 pub fn copied(lab: &Lab) {
-    let writer = writing(etcd(lab), "copied");
+    let writer = writing(&etcd(lab), "copied");
     let copy = format!(
         "systemctl stop etcd && rm -r {DATA}/member && cp -a /root/etcd-by-hand/member {DATA}/ && \
          chown -R etcd:etcd {DATA}/member"
@@ -65,7 +65,7 @@ pub fn copied(lab: &Lab) {
 
 /// Somebody took a member for a new cluster of its own.
 pub fn second(lab: &Lab) {
-    let writer = writing(lab.etcd(&["node-1", "node-2"]), "second");
+    let writer = writing(&lab.etcd(&["node-1", "node-2"]), "second");
     let wrong = format!(
         "systemctl stop etcd && rm -r {DATA}/member
          sed -i 's,^ETCD_INITIAL_CLUSTER=.*,ETCD_INITIAL_CLUSTER=node-3=http://10.99.31.13:2380,; s,existing,new,' /etc/etcd.env

@@ -13,7 +13,7 @@ use crate::stands::{BOOT, brief};
 const KILL: &str = "systemctl kill -s KILL etcd; systemctl stop etcd";
 
 pub fn two_stopped(lab: &Lab) {
-    let writer = writing(etcd(lab), "two-stopped");
+    let writer = writing(&etcd(lab), "two-stopped");
     let two = ["node-2", "node-3"].map(str::to_owned);
     lab.exec_all(&two, "systemctl stop etcd");
     let status = told(lab, "stopped", 0);
@@ -24,7 +24,7 @@ pub fn two_stopped(lab: &Lab) {
 
 /// What is left without its log is moved aside; the member is replaced, after a snapshot, once somebody says yes.
 pub fn wiped(lab: &Lab) {
-    let writer = writing(etcd(lab), "wiped");
+    let writer = writing(&etcd(lab), "wiped");
     let before = snapshots(lab);
     // A database without a log.
     let aside =
@@ -42,7 +42,7 @@ pub fn wiped(lab: &Lab) {
 
 /// Its log was damaged. It fails to start, the cause is named, and what is told then gets it replaced.
 pub fn corrupt(lab: &Lab) {
-    let writer = writing(etcd(lab), "corrupt");
+    let writer = writing(&etcd(lab), "corrupt");
     let damage = format!(
         "systemctl stop etcd; f=$(ls {DATA}/member/wal/*.wal | head -n 1)
          printf XXXXXXXXXXXXXXXX | dd of=$f bs=1 seek=300 conv=notrunc 2>/dev/null"
@@ -62,7 +62,7 @@ pub fn corrupt(lab: &Lab) {
 /// The leader: until the others have elected another, there truly is no quorum.
 pub fn leader_wiped(lab: &Lab) {
     let leader = lab.status()["etcd"]["leader"].as_str().unwrap().to_owned();
-    let writer = writing(etcd(lab), "leader-wiped");
+    let writer = writing(&etcd(lab), "leader-wiped");
     lab.exec(&leader, &format!("{KILL}; rm -r {DATA}/member"));
     let status = told(lab, "formed", 0);
     says_of(&status, &leader, "its data is gone");
@@ -80,7 +80,7 @@ pub fn amnesiac(lab: &Lab) {
     let status = told(lab, "formed", 0);
     says_of(&status, "node-2", "started on an empty disk");
     refused(lab, &MEMBERS, &[]);
-    converges(lab, &["--yes"], writing(etcd(lab), "amnesiac-replaced"));
+    converges(lab, &["--yes"], writing(&etcd(lab), "amnesiac-replaced"));
     assert_ne!(old, id(lab, "node-2"), "it is a new member");
     assert_eq!(lab.exec("node-2", &format!("ls -d {DATA}/aside-*/member/wal")).lines().count(), 1);
     assert!(!snapshots(lab).is_empty());
@@ -89,7 +89,7 @@ pub fn amnesiac(lab: &Lab) {
 /// Whether node-2 panics once its peers are there again. A leader that is elected meanwhile knows nothing of what its
 /// peers have: it fills the gap in silence, and all is well.
 fn forgets(lab: &Lab, name: &str) -> bool {
-    let before = writing(etcd(lab), name);
+    let before = writing(&etcd(lab), name);
     if lab.status()["etcd"]["leader"] == "node-2" {
         lab.exec("node-2", &format!("etcdctl move-leader {}", id(lab, "node-1")));
     }
@@ -133,7 +133,7 @@ fn forgets(lab: &Lab, name: &str) -> bool {
 
 /// Somebody began to replace it by hand and went no further; its old data lies there still.
 pub fn added(lab: &Lab) {
-    let writer = writing(etcd(lab), "added");
+    let writer = writing(&etcd(lab), "added");
     lab.exec("node-3", KILL);
     by_hand(lab, "");
     let status = told(lab, "formed", 0);
@@ -143,7 +143,7 @@ pub fn added(lab: &Lab) {
 
 /// A learner that was added and started, and never promoted.
 pub fn learner(lab: &Lab) {
-    let writer = writing(etcd(lab), "learner");
+    let writer = writing(&etcd(lab), "learner");
     lab.exec("node-3", &format!("{KILL}; rm -r {DATA}/member"));
     by_hand(lab, " --learner");
     lab.exec("node-3", "sed -i '/^Assert/d' /etc/systemd/system/etcd.service && systemctl daemon-reload && systemctl start etcd");

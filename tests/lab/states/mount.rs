@@ -6,7 +6,7 @@ use crate::lab::Lab;
 
 /// A machine that comes back from a power cut without its disk, as when its controller is slow.
 pub fn one(lab: &Lab) {
-    let writer = writing(etcd(lab), "disk-of-one");
+    let writer = writing(&etcd(lab), "disk-of-one");
     lab.exec("node-2", &format!("sed -i 's,^{DISK}$,#&,' /etc/fstab"));
     lab.hosts_do("kill", &["node-2"]);
     lab.hosts_do("start", &["node-2"]);
@@ -24,7 +24,7 @@ pub fn one(lab: &Lab) {
 }
 
 pub fn all(lab: &Lab) {
-    let writer = writing(etcd(lab), "disk-of-all");
+    let writer = writing(&etcd(lab), "disk-of-all");
     lab.exec_all(&members(), &format!("systemctl kill -s KILL etcd; systemctl stop etcd; umount {DATA}"));
     let status = told(lab, "data-missing", 0);
     assert_eq!(status["verdict"], "down");
@@ -39,7 +39,7 @@ pub fn all(lab: &Lab) {
 
 /// One that will never be mounted again: what `up` says lets the member be replaced, on what disk there is.
 pub fn gone(lab: &Lab) {
-    let writer = writing(etcd(lab), "disk-gone");
+    let writer = writing(&etcd(lab), "disk-gone");
     lab.exec(
         "node-2",
         &format!(
