@@ -321,6 +321,37 @@ fn an_archive_with_another_digest_is_thrown_away() {
     });
 }
 
+/// An etcdctl whose snapshots are whole: what they hold, and the digest of it.
+const SAVING_ETCDCTL: &str = r#"mkdir -p etcd/member/snap
+echo db >etcd/member/snap/db
+printf '%s\n' '#!/bin/sh' 'while [ $# -gt 1 ]; do shift; done' 'printf precious >"$1"' \
+    'sha256sum <"$1" | cut -c1-64 | sed "s/../\\\\x&/g" | while read -r sum; do env printf "$sum"; done >sum; cat sum >>"$1"' >etcdctl
+chmod +x etcdctl
+data_dir=$PWD/etcd etcdctl=$PWD/etcdctl port=2379
+"#;
+
+#[test]
+fn the_snapshot_just_taken_stays_whatever_the_clock_said_before() {
+    let take = format!("{SAVING_ETCDCTL}{}", include_str!("../src/services/etcd/sh/snapshot.sh"));
+    everywhere(|scratch| {
+        let folder = scratch.state().join("snapshots");
+        fs::create_dir_all(&folder).unwrap();
+        for year in ["2097", "2098", "2099", "2001"] {
+            fs::write(folder.join(format!("{year}0101T000000Z-r0.db")), "old").unwrap();
+        }
+        let said = scratch.run(&take).unwrap();
+        let new = Path::new(said.trim());
+        assert!(fs::read(new).unwrap().starts_with(b"precious"), "{said}");
+        let mut left: Vec<_> = fs::read_dir(&folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path != new)
+            .collect();
+        left.sort();
+        assert_eq!(left, ["2098", "2099"].map(|year| folder.join(format!("{year}0101T000000Z-r0.db"))));
+    });
+}
+
 /// A package manager that fails as the real one does while another process holds its lock, and that notices when two
 /// of its kind run at once.
 const LOCKED_APT: &str = r#"mkdir -p bin

@@ -25,7 +25,7 @@ use crate::services::Service;
 pub fn plan(inventory: &Inventory, facts: &Facts) -> Planning {
     let mut draft = Draft::new(inventory, facts);
     for (host, state) in &facts.hosts {
-        if let Some(finding) = unseen(facts, host, state) {
+        if let Some(finding) = unseen(inventory, facts, host, state) {
             draft.find(finding);
         }
     }
@@ -42,21 +42,20 @@ pub fn plan(inventory: &Inventory, facts: &Facts) -> Planning {
     Planning { plan: order::order(stages, jobs), findings }
 }
 
-/// `--without A --without B`: every host that does not answer; `None` where no host does.
-fn away(facts: &Facts) -> Option<String> {
-    let away: Vec<String> = facts
-        .hosts
-        .iter()
-        .filter(|(_, state)| matches!(state, HostState::Unreachable { .. }))
-        .map(|(host, _)| format!("--without {host}"))
-        .collect();
-    (away.len() < facts.hosts.len()).then(|| away.join(" "))
+/// `--without A --without B`: every host that does not answer; `None` where the rest is no quorum of etcd.
+fn away(inventory: &Inventory, facts: &Facts) -> Option<String> {
+    let is_away = |host: &&HostName| matches!(facts.hosts.get(*host), Some(HostState::Unreachable { .. }));
+    let members = &inventory.etcd.hosts;
+    let left = members.iter().filter(|host| !is_away(host)).count();
+    let flags: Vec<String> =
+        facts.hosts.keys().filter(is_away).map(|host| format!("--without {host}")).collect();
+    (left > members.len() / 2).then(|| flags.join(" "))
 }
 
 /// What to do about a host that was not reached: what ssh's trouble calls for, and, where it may be away for long, how
 /// to go on without it.
-fn way_in(facts: &Facts, answered: bool, hint: Option<&str>) -> String {
-    let away = away(facts).filter(|_| !answered);
+fn way_in(inventory: &Inventory, facts: &Facts, answered: bool, hint: Option<&str>) -> String {
+    let away = away(inventory, facts).filter(|_| !answered);
     match (hint, away) {
         (Some(hint), None) => hint.to_owned(),
         (Some(hint), Some(away)) => format!(
@@ -74,7 +73,7 @@ fn way_in(facts: &Facts, answered: bool, hint: Option<&str>) -> String {
 const CHECK: &str = "check that it runs and that its address and `ssh.port` are right";
 
 /// What must be said of a host before any service looks at it.
-fn unseen(facts: &Facts, host: &HostName, state: &HostState) -> Option<Finding> {
+fn unseen(inventory: &Inventory, facts: &Facts, host: &HostName, state: &HostState) -> Option<Finding> {
     match state {
         HostState::Unreachable { .. } if facts.without.contains(host) => Some(
             Finding::on(host, Severity::Warning, "host.left-out", format!("{host} is left out of this run."))
@@ -87,7 +86,7 @@ fn unseen(facts: &Facts, host: &HostName, state: &HostState) -> Option<Finding> 
                 "host.unreachable",
                 format!("{host} cannot be reached: {why}."),
             )
-            .hint(way_in(facts, *answered, hint.as_deref())),
+            .hint(way_in(inventory, facts, *answered, hint.as_deref())),
         ),
         HostState::Reached(seen) => seen.lease.as_ref().map(|holder| {
             let message = format!("Another kuboard-ha is at work on {host}: {holder}.");
@@ -99,19 +98,28 @@ fn unseen(facts: &Facts, host: &HostName, state: &HostState) -> Option<Finding> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::services::load_balancer::tests::sample;
 
     #[test]
     fn a_host_that_was_not_reached_has_its_way_out() {
+        let inventory = sample();
         let mut facts = Facts::default();
-        facts.hosts.insert(HostName::new("a"), HostState::unreachable("connection timed out"));
-        assert_eq!(way_in(&facts, false, None), format!("{CHECK}, then run up again"), "no host is left");
-        facts.hosts.insert(HostName::new("b"), HostState::Reached(Box::default()));
-        assert!(way_in(&facts, false, None).ends_with("kuboard-ha up --without a"));
-        let silent = way_in(&facts, false, Some("ping it:\n  ping a"));
-        assert!(
-            silent.starts_with("ping it:\n  ping a\n") && silent.ends_with("\n  kuboard-ha up --without a")
-        );
+        let mut away = |host: &str| {
+            facts.hosts.insert(HostName::new(host), HostState::unreachable("connection timed out"));
+            facts.clone()
+        };
+        let facts = away("etcd1");
+        assert!(way_in(&inventory, &facts, false, None).ends_with("kuboard-ha up --without etcd1"));
+        let silent = way_in(&inventory, &facts, false, Some("ping it:\n  ping a"));
+        assert!(silent.starts_with("ping it:\n  ping a\n"), "{silent}");
+        assert!(silent.ends_with("\n  kuboard-ha up --without etcd1"), "{silent}");
+        let kuboard = away("kuboard-1");
+        let flags = "kuboard-ha up --without etcd1 --without kuboard-1";
+        assert!(way_in(&inventory, &kuboard, false, None).ends_with(flags));
+        // Without a quorum of etcd `up` would refuse.
+        let most = away("etcd2");
+        assert_eq!(way_in(&inventory, &most, false, None), format!("{CHECK}, then run up again"));
         // A host that answered is there: what keeps us out is to be mended, not left out.
-        assert_eq!(way_in(&facts, true, Some("ssh-add ~/.ssh/KEY")), "ssh-add ~/.ssh/KEY");
+        assert_eq!(way_in(&inventory, &facts, true, Some("ssh-add ~/.ssh/KEY")), "ssh-add ~/.ssh/KEY");
     }
 }

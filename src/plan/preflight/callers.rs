@@ -16,7 +16,7 @@ pub fn ports(inventory: &Inventory, host: &HostName) -> BTreeSet<u16> {
     clients(inventory, host).into_keys().collect()
 }
 
-/// By port that replicas alone connect to: whose it is.
+/// By port that only hosts of the inventory connect to: whose it is.
 fn clients(inventory: &Inventory, host: &HostName) -> BTreeMap<u16, Role> {
     needs(inventory, host)
         .into_iter()

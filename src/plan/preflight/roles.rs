@@ -129,7 +129,10 @@ pub(super) fn needs(inventory: &Inventory, host: &HostName) -> Vec<Need> {
         let mut need = |ip, port, from, containers| needs.push(Need { role, ip, port, from, containers });
         match role {
             Role::Etcd => {
-                need(own, inventory.etcd.client_port, others(replicas), beside);
+                // The members ask each other on it too: before a member restarts, and for the list of members.
+                let fellows = inventory.etcd.hosts.iter().filter(|host| !replicas.contains(host));
+                let clients: Vec<HostName> = replicas.iter().chain(fellows).cloned().collect();
+                need(own, inventory.etcd.client_port, others(&clients), beside);
                 need(LOOPBACK, inventory.etcd.client_port, From::Itself, false);
                 need(own, inventory.etcd.peer_port, others(&inventory.etcd.hosts), false);
             }

@@ -278,7 +278,8 @@ fn a_firewall_is_opened_by_its_own_commands() {
     let hint = |host: &str, kind: &str| opening(&sample(), host, filter(kind)).unwrap();
     assert_eq!(
         hint("etcd1", "ufw"),
-        "on etcd1: ufw allow from 10.99.16.21 to any port 2379 proto tcp; ufw allow from 10.99.16.22 to any port 2379 \
+        "on etcd1: ufw allow from 10.99.16.12 to any port 2379 proto tcp; ufw allow from 10.99.16.13 to any port 2379 \
+         proto tcp; ufw allow from 10.99.16.21 to any port 2379 proto tcp; ufw allow from 10.99.16.22 to any port 2379 \
          proto tcp; ufw allow from 10.99.16.12 to any port 2380 proto tcp; ufw allow from 10.99.16.13 to any port 2380 \
          proto tcp; or set firewall: off in the inventory, if you know better"
     );
@@ -312,7 +313,8 @@ fn what_a_firewall_lets_in_is_not_asked_for() {
     assert_eq!(open(&|filter| filter.drops = false), None);
     let some = open(&|filter| {
         filter.allowed.insert(2380);
-        filter.from.entry(2379).or_default().insert("10.99.16.21/32".to_owned());
+        let known = ["10.99.16.21/32", "10.99.16.12", "10.99.16.13"].map(str::to_owned);
+        filter.from.entry(2379).or_default().extend(known);
     });
     assert!(
         some.unwrap().starts_with("on etcd1: ufw allow from 10.99.16.22 to any port 2379 proto tcp; or set")
@@ -326,6 +328,7 @@ fn what_a_firewall_lets_in_is_not_asked_for() {
 fn a_replica_beside_etcd_comes_from_the_bridge() {
     let mut inventory = sample();
     inventory.kuboard.hosts = vec![name("etcd1")];
+    inventory.etcd.hosts = vec![name("etcd1")];
     let hint = opening(&inventory, "etcd1", FirewallFact { allowed: [2380].into(), ..filter("ufw") });
     assert!(
         hint.unwrap().starts_with("on etcd1: ufw allow from 172.17.0.0/16 to any port 2379 proto tcp; or")

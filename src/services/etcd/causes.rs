@@ -1,5 +1,6 @@
 //! Why a member does not come up, as only etcd says it.
 
+use super::by_hand;
 use super::{HOME, UNIT, USER};
 use crate::causes::{Evidence, Need, Reach, Scene, plain};
 use crate::event::Cause;
@@ -64,9 +65,7 @@ fn membership(dir: &str, evidence: &Evidence) -> Option<Cause> {
             format!(
                 "{dir} holds the data of a member that was removed from the cluster; it ends as soon as it starts."
             ),
-            format!(
-                "keep the data and let go of it: systemctl disable --now etcd; mkdir -p {dir}/aside-by-hand && mv {dir}/member {dir}/aside-by-hand/. Then {again}"
-            ),
+            format!("keep the data and let go of it: {}. Then {again}", by_hand::let_go(dir)),
         ));
     }
     if evidence.says(&["member count is unequal", "unmatched member while checking PeerURLs"]) {
@@ -98,8 +97,8 @@ fn membership(dir: &str, evidence: &Evidence) -> Option<Cause> {
         format!("This member and its peers belong to different clusters{ids}; neither takes the other in."),
         format!(
             "see which one holds what Kuboard stored: etcdctl get /kind --prefix --keys-only --limit=20 on each. On the \
-                 hosts of the wrong one: systemctl disable --now etcd; mkdir -p {dir}/aside-by-hand && mv {dir}/member \
-                 {dir}/aside-by-hand/. Then run `kuboard-ha plan`"
+                 hosts of the wrong one: {}. Then run `kuboard-ha plan`",
+            by_hand::let_go(dir)
         ),
     );
     // A member that is up only hears a stranger knock.
@@ -108,10 +107,10 @@ fn membership(dir: &str, evidence: &Evidence) -> Option<Cause> {
 }
 
 fn data(dir: &str, evidence: &Evidence) -> Option<Cause> {
-    let aside = format!("mkdir -p {dir}/aside-by-hand && mv {dir}/member {dir}/aside-by-hand/");
     let restore = format!(
-        "if the other members hold a quorum, keep the data and let this one be replaced: systemctl disable --now etcd; \
-         {aside}; then run `kuboard-ha plan`. If not, restore a snapshot: ls /var/lib/kuboard-ha/*/snapshots/"
+        "if the other members hold a quorum, keep the data and let this one be replaced: {}; then run `kuboard-ha up`. If \
+         not, restore a snapshot: ls /var/lib/kuboard-ha/*/snapshots/",
+        by_hand::let_go(dir)
     );
     if evidence.says(&[
         "walpb: crc mismatch",
@@ -171,14 +170,15 @@ pub(super) fn no_space(end: &str) -> Cause {
 }
 
 /// The members' data differ.
-pub(super) fn corrupt(kind: &str, end: &str) -> Cause {
+pub(super) fn corrupt(kind: &str, end: &str, dir: &str) -> Cause {
     Cause::new(
         "etcd.alarm",
         format!("etcd raised the alarm {kind}: the members' data differ, and it serves no more."),
         format!(
             "see which member differs: etcdctl --endpoints={end} alarm list; etcdctl --endpoints={end} endpoint hashkv \
-             --cluster -w table. Let the one that differs be replaced: there systemctl disable --now etcd, its data moved \
-             aside, then `kuboard-ha plan`; last: etcdctl --endpoints={end} alarm disarm"
+             --cluster -w table. Let the one that differs be replaced: there {}; then \
+             `kuboard-ha up`; last: etcdctl --endpoints={end} alarm disarm",
+            by_hand::let_go(dir)
         ),
     )
 }
@@ -188,7 +188,9 @@ fn alarm(inventory: &Inventory, evidence: &Evidence) -> Option<Cause> {
     if evidence.says(&["database space exceeded", "ALARM NOSPACE"]) {
         return Some(no_space(&end));
     }
-    evidence.says(&["ALARM CORRUPT", "alarm:CORRUPT"]).then(|| corrupt("CORRUPT", &end))
+    evidence
+        .says(&["ALARM CORRUPT", "alarm:CORRUPT"])
+        .then(|| corrupt("CORRUPT", &end, &inventory.etcd.data_dir))
 }
 
 fn settings(evidence: &Evidence) -> Option<Cause> {

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::by_hand;
 use super::causes;
 use super::client_url;
 use super::config;
@@ -15,10 +16,10 @@ use crate::resource::HostName;
 
 /// Adds the findings of a judgement.
 pub(super) fn report(draft: &mut Draft<'_>, judgement: &Judgement) {
-    let scene =
-        Scene { inventory: draft.inventory, sights: Sight::all(draft.inventory, draft.seen), judgement };
-    let mut all = scene.cluster();
     let left_out = &draft.seen.without;
+    let sights = Sight::all(draft.inventory, draft.seen);
+    let scene = Scene { inventory: draft.inventory, sights, judgement, left_out };
+    let mut all = scene.cluster();
     if judgement.verdict == Verdict::Unknown {
         all.push(scene.unknown(|host| left_out.contains(host)));
     } else {
@@ -51,6 +52,8 @@ pub(super) struct Scene<'a> {
     pub inventory: &'a Inventory,
     pub sights: Vec<Sight<'a>>,
     pub judgement: &'a Judgement,
+    /// Hosts that somebody wants the run to go without.
+    pub left_out: &'a BTreeSet<HostName>,
 }
 
 impl Scene<'_> {
@@ -91,23 +94,47 @@ impl Scene<'_> {
             "The etcd cluster has lost its majority: data is left on {with}, and there is none on {without}. Starting \
              the empty ones would form a cluster without what Kuboard stored."
         );
-        let survivor = self
-            .sights
-            .iter()
-            .filter(|sight| sight.has_wal())
-            .max_by_key(|sight| sight.status().map(|status| status.raft_index));
-        let survivor = survivor.map(|sight| sight.host.as_str()).unwrap_or_default();
-        // The drop-in lies under /run: a boot forgets it. etcd keeps the cluster's id, and all that this member knows
-        // to be committed.
+        let way = self.survivor().map_or_else(
+            |before| format!("{before}; then run up again: it says how the newest copy goes on by itself"),
+            |survivor| format!("Let it go on by itself, on {survivor}: {}", go_on_alone(dir)),
+        );
+        let copy = if self.holders().count() > 1 { "newest" } else { "last" };
         let hint = format!(
             "look for the missing disks on {without}: findmnt {dir}; lsblk -f; mount -a; then run up again. If they are \
-             lost for good, what the last copy has is all there is. Let it go on by itself, on {survivor}: systemctl \
-             stop etcd; cp -a {dir} /root/etcd-last-copy && mkdir -p {DROP_IN} && printf \
-             '[Service]\\nEnvironment=ETCD_FORCE_NEW_CLUSTER=true\\n' >{DROP_IN}/last-copy.conf && systemctl \
-             daemon-reload && systemctl start etcd && rm -r {DROP_IN} && systemctl daemon-reload && systemctl restart \
-             etcd; then run up again: it takes the others in as new members"
+             lost for good, what the {copy} copy has is all there is. {way}"
         );
         Finding::cluster(Severity::Blocked, "etcd.lost-quorum", message).hint(hint)
+    }
+
+    fn holders(&self) -> impl Iterator<Item = &Sight<'_>> {
+        self.sights.iter().filter(|sight| sight.has_wal())
+    }
+
+    /// Whose copy goes furthest; or what must be done before that can be told. Only a member that runs says how far it
+    /// goes: one that does not may have what the others lack.
+    fn survivor(&self) -> Result<&HostName, String> {
+        let unseen = self.sights.iter().filter(|sight| sight.etcd.is_none()).map(|sight| sight.host);
+        let unseen: Vec<&HostName> = unseen.filter(|host| !self.left_out.contains(*host)).collect();
+        if !unseen.is_empty() {
+            let without: Vec<String> = unseen.iter().map(|host| format!("--without {host}")).collect();
+            return Err(format!(
+                "A newer one may be on {}: make it reachable, or, if it is gone for good, say {}",
+                join(&unseen),
+                without.join(" ")
+            ));
+        }
+        let silent: Vec<&HostName> =
+            self.holders().filter(|sight| sight.status().is_none()).map(|sight| sight.host).collect();
+        let furthest = self.holders().max_by_key(|sight| sight.status().map(|status| status.raft_index));
+        match furthest {
+            Some(sight) if silent.is_empty() || self.holders().count() == 1 => Ok(sight.host),
+            _ => Err(format!(
+                "Which one is the newest, only members that run can tell. Start them, on {}: systemctl start \
+                 --no-block etcd. Where one does not come up (journalctl -u etcd), leave its copy out: {}",
+                join(&silent),
+                by_hand::let_go(&self.inventory.etcd.data_dir)
+            )),
+        }
     }
 
     fn split(&self) -> Finding {
@@ -136,14 +163,35 @@ impl Scene<'_> {
             })
             .collect();
         let looks = if looks.is_empty() { "kuboard-ha status".to_owned() } else { looks.join("; ") };
-        let dir = &self.inventory.etcd.data_dir;
-        let hint = format!(
-            "find the right one: {looks}. On the hosts of the wrong one, keep its data and let go of it: systemctl \
-             disable --now etcd && mv {dir}/member /root/etcd-other-cluster && mv /var/lib/kuboard-ha/{} \
-             /root/kuboard-ha-other-cluster; then run up again",
-            self.inventory.cluster
-        );
+        let mut ids: Vec<&str> = places.keys().map(|(id, _)| *id).collect();
+        ids.dedup();
+        let ways: Vec<String> = ids.into_iter().map(|right| self.only(right)).collect();
+        let hint = format!("find the right one: {looks}{}\nthen run up again", ways.concat());
         Finding::cluster(Severity::Blocked, "etcd.split", message).hint(hint)
+    }
+
+    /// What makes one cluster the only one, where it is the right one. A record of it is right as it is.
+    fn only(&self, right: &str) -> String {
+        let mut ways: BTreeMap<String, Vec<&HostName>> = BTreeMap::new();
+        for sight in &self.sights {
+            let has = sight.live_cluster().or(sight.data_cluster()).or(sight.recorded_cluster());
+            let misled = sight.recorded_cluster().is_some_and(|id| id != right);
+            let mut commands = Vec::new();
+            if sight.has_wal() && has != Some(right) {
+                commands.push(by_hand::let_go(&self.inventory.etcd.data_dir));
+            }
+            if misled && sight.has_wal() && has == Some(right) {
+                commands.push(by_hand::belong(self.inventory, right));
+            } else if misled {
+                commands.push(by_hand::forget(self.inventory));
+            }
+            if !commands.is_empty() {
+                ways.entry(commands.join("; ")).or_default().push(sight.host);
+            }
+        }
+        let ways: Vec<String> =
+            ways.iter().map(|(commands, hosts)| format!("on {}:\n  {commands}", join(hosts))).collect();
+        format!("\nif it is {right}, {}", ways.join("\nand "))
     }
 
     fn data_missing(&self) -> Vec<Finding> {
@@ -161,10 +209,11 @@ impl Scene<'_> {
                     sight.recorded_cluster().unwrap_or_default()
                 );
                 let hint = format!(
-                    "look for the disk: findmnt {dir}; lsblk -f; mount -a; then run up again. If the data is gone from \
-                     every member for good and you want to begin anew, on each member host: mv \
-                     /var/lib/kuboard-ha/{} /root/kuboard-ha-before; then run up again",
-                    self.inventory.cluster
+                    "look for the disk: findmnt {dir}; lsblk -f; mount -a; then run up again\nif the data is gone from \
+                     every member for good and you want to begin anew, on each member host:\n  {}\nand on each of \
+                     Kuboard's, which writes its first keys only when it is new:\n  {}\nthen run up again",
+                    by_hand::begin_anew(self.inventory),
+                    by_hand::new_replica(self.inventory)
                 );
                 Finding::on(sight.host, Severity::Blocked, "etcd.data-missing", message).hint(hint)
             })
@@ -216,7 +265,11 @@ impl Scene<'_> {
         kinds.dedup();
         let end = self.endpoint();
         let finding = |kind: &str| {
-            let cause = if kind == "NOSPACE" { causes::no_space(&end) } else { causes::corrupt(kind, &end) };
+            let cause = if kind == "NOSPACE" {
+                causes::no_space(&end)
+            } else {
+                causes::corrupt(kind, &end, &self.inventory.etcd.data_dir)
+            };
             Finding::of(None, Severity::Blocked, cause)
         };
         kinds.into_iter().map(finding).collect()
@@ -232,7 +285,6 @@ impl Scene<'_> {
         if self.judgement.verdict != Verdict::InterruptedBootstrap {
             return None;
         }
-        let dir = &self.inventory.etcd.data_dir;
         let begun = sight.bootstrap().unwrap_or_default();
         let message = format!(
             "The first start on {} was begun with other members ({begun}); they are written into its data.",
@@ -240,8 +292,8 @@ impl Scene<'_> {
         );
         let hint = format!(
             "put the old members back into the inventory; or, as this cluster never served, on every member host: \
-             systemctl disable --now etcd; mkdir -p {dir}/aside-by-hand && mv {dir}/member {dir}/aside-by-hand/; then \
-             run up again"
+             {}; then run up again",
+            by_hand::let_go(&self.inventory.etcd.data_dir)
         );
         Some(Finding::on(sight.host, Severity::Blocked, "etcd.bootstrap-differs", message).hint(hint))
     }
@@ -262,6 +314,17 @@ impl Scene<'_> {
         let best = self.sights.iter().max_by_key(|sight| (sight.is_healthy(), sight.status().is_some()));
         best.map(|sight| client_url(self.inventory, sight.host)).unwrap_or_default()
     }
+}
+
+/// Makes a cluster of its own of what a member has. The drop-in lies under /run: a boot forgets it. etcd keeps the
+/// cluster's id, and all that this member knows to be committed.
+fn go_on_alone(dir: &str) -> String {
+    format!(
+        "systemctl stop etcd; cp -a {dir} /root/etcd-last-copy && mkdir -p {DROP_IN} && printf \
+         '[Service]\\nEnvironment=ETCD_FORCE_NEW_CLUSTER=true\\n' >{DROP_IN}/last-copy.conf && systemctl daemon-reload && \
+         systemctl start etcd && rm -r {DROP_IN} && systemctl daemon-reload && systemctl restart etcd; then run up again: \
+         it takes the others in as new members"
+    )
 }
 
 fn join(hosts: &[&HostName]) -> String {

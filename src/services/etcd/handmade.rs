@@ -33,6 +33,9 @@ pub(super) fn finding(scene: &Scene<'_>, sight: &Sight<'_>) -> Option<Finding> {
     Some(Finding::on(host, Severity::Blocked, "etcd.by-hand", message).hint(hint))
 }
 
+/// What our unit file begins with.
+const OUR_MARK: &str = "Written by kuboard-ha";
+
 /// What of the manual's files and programs stands there otherwise than `up` would have it; `None` where it is not the
 /// manual's work.
 fn differences(inventory: &Inventory, sight: &Sight<'_>) -> Option<Vec<String>> {
@@ -41,7 +44,7 @@ fn differences(inventory: &Inventory, sight: &Sight<'_>) -> Option<Vec<String>> 
     let (settings, unit) = (text(reached, ENV_FILE)?, text(reached, UNIT_FILE)?);
     let environment = config::parsed(settings);
     // Our own files, on a host that lost our records, are another story.
-    let ours = settings.contains("written by kuboard-ha") || unit.contains("Written by kuboard-ha");
+    let ours = settings.contains("written by kuboard-ha") || unit.contains(OUR_MARK);
     if ours || !environment.contains_key("ETCD_NAME") || !unit.contains(ENV_FILE) {
         return None;
     }
@@ -78,6 +81,11 @@ fn differences(inventory: &Inventory, sight: &Sight<'_>) -> Option<Vec<String>> 
         all.push(format!("the unit's text ({})", lines.join(", ")));
     }
     Some(all)
+}
+
+/// Whether the unit file is of our making, though nothing records it any more.
+pub(super) fn is_our_unit(sight: &Sight<'_>) -> bool {
+    sight.reached.and_then(|reached| text(reached, UNIT_FILE)).is_some_and(|unit| unit.contains(OUR_MARK))
 }
 
 /// Programs that stand where `up` puts its links.

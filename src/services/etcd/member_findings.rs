@@ -1,7 +1,10 @@
 //! What is said of one member that must not be started or changed.
 
+use super::by_hand;
 use super::client_url;
 use super::findings::Scene;
+use super::handmade;
+use super::sight::Sight;
 use super::verdict::MemberState;
 use crate::plan::model::{Finding, Severity};
 use crate::resource::HostName;
@@ -15,7 +18,7 @@ impl Scene<'_> {
         match state {
             MemberState::Foreign => {
                 let sight = self.sight(host)?;
-                super::handmade::finding(self, sight).or_else(|| self.foreign(host))
+                handmade::finding(self, sight).or_else(|| self.foreign(host))
             }
             MemberState::DiskMissing => blocked(
                 "etcd.data-missing",
@@ -23,7 +26,16 @@ impl Scene<'_> {
                     "The data of the member on {host} lies on its own disk ({}), which is not mounted at {dir} now.",
                     self.sight(host).and_then(|sight| sight.entry(super::DISK)).unwrap_or_default()
                 ),
-                format!("mount it: findmnt {dir}; mount -a; then run up again"),
+                format!(
+                    "mount it: findmnt {dir}; mount -a; then run up again\nif that disk is gone for good, on {host}:\n  \
+                     {}\nthen run up again: {}",
+                    by_hand::forget_disk(self.inventory),
+                    if self.judgement.verdict.has_plan() {
+                        "it replaces the member, once you say yes"
+                    } else {
+                        "it says what can be done with what is left"
+                    }
+                ),
             ),
             MemberState::Unseen => Some(
                 Finding::on(
@@ -46,6 +58,20 @@ impl Scene<'_> {
             | MemberState::JoinInterrupted
             | MemberState::Unhealthy { .. } => None,
         }
+    }
+
+    /// The cluster that this host may be a member of though our records of it are gone: then the records are what must
+    /// come back, not the data go. Our own program speaks for it, our own unit file, or the records of another member.
+    fn adopted(&self, sight: &Sight<'_>) -> Option<String> {
+        let id = sight.live_cluster().or(sight.data_cluster())?;
+        let process = sight.etcd?.running.known().and_then(Option::as_ref);
+        let mut recorded = self.sights.iter().filter_map(Sight::recorded_cluster).peekable();
+        let ours = match process {
+            Some(process) => process.executable.starts_with(super::HOME),
+            None => recorded.peek().is_some() || handmade::is_our_unit(sight),
+        };
+        let ours = ours && sight.recorded_cluster().is_none() && recorded.all(|known| known == id);
+        ours.then(|| id.to_owned())
     }
 
     fn foreign(&self, host: &HostName) -> Option<Finding> {
@@ -76,23 +102,21 @@ impl Scene<'_> {
              will not be touched.",
             seen.join(", ")
         );
-        // Our own program where our records are gone: then the records are what must come back, not the data go.
-        let ours = etcd.running.known().and_then(Option::as_ref).is_some_and(|process| {
-            process.executable.starts_with(super::HOME) && sight.recorded_cluster().is_none()
-        });
-        let adopt = sight.live_cluster().filter(|_| ours).map(|id| {
-            let folder = format!("/var/lib/kuboard-ha/{}", self.inventory.cluster);
+        let adopt = self.adopted(sight).map(|id| {
+            let folder = by_hand::state(self.inventory);
             format!(
-                "If it is this cluster and only that folder was lost, on each member host: mkdir -p -m 0700 {folder} && \
-                 echo 'etcd cluster-id {id}' >>{folder}/manifest; then run up again. "
+                "If it is this cluster and only {folder} was lost, on each member host that lost it: mkdir -p -m 0700 \
+                 {folder} && echo '{} {id}' >>{folder}/manifest; then run up again. ",
+                super::CLUSTER_ID
             )
         });
+        let entries: Vec<&str> = etcd.entries.iter().map(String::as_str).collect();
         let hint = format!(
             "see what it is: systemctl status etcd; etcdctl --endpoints={} endpoint status -w table. {}If nobody needs \
-             it: systemctl disable --now etcd; mkdir /root/etcd-aside && mv {dir}/* /root/etcd-aside/; then run up \
-             again. Or give the cluster another place: etcd.data_dir",
+             it: {}; then run up again. Or give the cluster another place: etcd.data_dir",
             client_url(self.inventory, host),
-            adopt.unwrap_or_default()
+            adopt.unwrap_or_default(),
+            by_hand::move_aside(dir, &entries)
         );
         Some(Finding::on(host, Severity::Blocked, "etcd.foreign-data", message).hint(hint))
     }

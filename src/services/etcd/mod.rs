@@ -1,6 +1,7 @@
 //! etcd, the store: formed once from proven empty machines, kept as the inventory says ever after, and never
 //! re-initialised.
 
+mod by_hand;
 mod causes;
 mod config;
 mod converge;

@@ -267,7 +267,14 @@ impl<'a> Evidence<'a> {
             })
         });
         let present = sight.has_wal() || sight.live_cluster().is_some();
-        present && !sight.is_ours() && !vouched || self.is_of_another_cluster(sight)
+        present && !sight.is_ours() && !vouched && !self.is_listed(sight) || self.is_of_another_cluster(sight)
+    }
+
+    /// Whether the log itself is that of the member that the cluster lists for this host: only our records were lost.
+    fn is_listed(&self, sight: &Sight<'_>) -> bool {
+        let (Some(data), Some(entry)) = (sight.data(), self.entry(sight.host)) else { return false };
+        let of_ours = |other: &Sight<'_>| other.is_ours() && other.live_cluster() == Some(&data.cluster_id);
+        entry.id == data.member_id && self.sights.iter().any(of_ours)
     }
 
     /// Data that was brought here from another cluster, by what it says itself.

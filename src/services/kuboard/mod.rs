@@ -15,5 +15,6 @@ mod replica;
 pub use causes::{cause, scene};
 pub use effects::effects;
 pub use look::look;
+pub use names::{CONTAINER, SERVED};
 pub use plan::plan;
 pub use read::read;

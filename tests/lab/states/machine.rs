@@ -1,13 +1,12 @@
 //! A machine that is away, or gone for good.
 
 use super::finding::refused;
-use super::{MEMBERS, converges, etcd, says_of, told};
+use super::{MEMBERS, converges, etcd, says_of, told, writing};
 use crate::lab::Lab;
-use crate::writer::Writer;
 
 /// The rest is put in order while a machine is away.
 pub fn left_out(lab: &Lab) {
-    let writer = Writer::start(&etcd(lab), "left-out");
+    let writer = writing(&etcd(lab), "left-out");
     lab.hosts_do("kill", &["node-3"]);
     lab.exec("node-2", "systemctl stop etcd");
     let status = told(lab, "stopped", 0);
@@ -23,7 +22,7 @@ pub fn left_out(lab: &Lab) {
 
 /// The commonest repair: the file names another machine.
 pub fn replaced(lab: &Lab) {
-    let writer = Writer::start(&lab.etcd(&["node-1", "node-2", "node-4"]), "replaced");
+    let writer = writing(&lab.etcd(&["node-1", "node-2", "node-4"]), "replaced");
     lab.hosts_do("kill", &["node-3"]);
     let (dead, new) = (lab.address("node-3").to_owned(), lab.address("node-4").to_owned());
     lab.inventory.edit(&format!("  node-3: {dead}\n"), &format!("  node-4: {new}\n"));
@@ -44,7 +43,7 @@ pub fn replaced(lab: &Lab) {
 
 /// And back again, with the old data on the machine that comes, while the one that goes is alive.
 pub fn back(lab: &Lab) {
-    let writer = Writer::start(&etcd(lab), "back");
+    let writer = writing(&etcd(lab), "back");
     let (old, new) = (lab.address("node-4").to_owned(), lab.address("node-3").to_owned());
     lab.inventory.edit(&format!("  node-4: {old}\n"), &format!("  node-3: {new}\n"));
     lab.inventory.edit("node-1, node-2, node-4", "node-1, node-2, node-3");

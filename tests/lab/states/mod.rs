@@ -53,6 +53,7 @@ fn states_of_etcd() {
     course.step("a wrong `new` formed a second cluster on one host", foreign::second);
     course.step("a member was wiped and booted before `up`, and forgot what it promised", member::amnesiac);
     course.step("a member was wiped", member::wiped);
+    course.step("the log of a member was damaged", member::corrupt);
     course.step("the leader was wiped", member::leader_wiped);
     course.step("a member was added by hand and never started", member::added);
     course.step("a learner was started by hand and never promoted", member::learner);
@@ -60,7 +61,9 @@ fn states_of_etcd() {
     course.step("a dead machine is replaced by another", machine::replaced);
     course.step("and back again, both alive", machine::back);
     course.step("two of three members lost their data", quorum::lost);
+    course.step("the disk of a member is gone for good", mount::gone);
     course.step("nothing that was ever acknowledged is lost", nothing_lost);
+    course.step("all data is gone for good, and somebody begins anew", quorum::begun_anew);
     course.end();
 }
 
@@ -110,6 +113,18 @@ fn converges(lab: &Lab, flags: &[&str], writer: Writer) {
     lab.run(&arguments).exits(0);
     kept(writer);
     well(lab);
+}
+
+/// A writer that is under way. Some scenarios take the quorum away at once: on a slow machine it would have had no say.
+fn writing(etcd: &Etcd, name: &str) -> Writer {
+    let writer = Writer::start(etcd, name);
+    let prefix = format!("/kuboard-ha-lab/{name}/");
+    let first: Vec<String> = (0..1000).map(|number| format!("{prefix}{number:06}")).collect();
+    until(ELECTED, "something is written", || {
+        let written = first.len() - etcd.missing(&prefix, &first).len();
+        if written >= 20 { Ok(()) } else { Err(format!("{written} keys so far")) }
+    });
+    writer
 }
 
 /// Ends a writer, and remembers what was acknowledged to it.

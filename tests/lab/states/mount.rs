@@ -1,13 +1,12 @@
 //! The disk of the data is not mounted.
 
 use super::finding::{Finding, refused};
-use super::{DATA, DISK, MEMBERS, converges, etcd, members, says_of, told};
+use super::{DATA, DISK, MEMBERS, converges, etcd, members, says_of, told, writing};
 use crate::lab::Lab;
-use crate::writer::Writer;
 
 /// A machine that comes back from a power cut without its disk, as when its controller is slow.
 pub fn one(lab: &Lab) {
-    let writer = Writer::start(&etcd(lab), "disk-of-one");
+    let writer = writing(&etcd(lab), "disk-of-one");
     lab.exec("node-2", &format!("sed -i 's,^{DISK}$,#&,' /etc/fstab"));
     lab.hosts_do("kill", &["node-2"]);
     lab.hosts_do("start", &["node-2"]);
@@ -25,7 +24,7 @@ pub fn one(lab: &Lab) {
 }
 
 pub fn all(lab: &Lab) {
-    let writer = Writer::start(&etcd(lab), "disk-of-all");
+    let writer = writing(&etcd(lab), "disk-of-all");
     lab.exec_all(&members(), &format!("systemctl kill -s KILL etcd; systemctl stop etcd; umount {DATA}"));
     let status = told(lab, "data-missing", 0);
     assert_eq!(status["verdict"], "down");
@@ -36,6 +35,23 @@ pub fn all(lab: &Lab) {
     assert_eq!(findings.len(), 3, "{findings:?}");
     mount(lab, &findings);
     converges(lab, &[], writer);
+}
+
+/// One that will never be mounted again: what `up` says lets the member be replaced, on what disk there is.
+pub fn gone(lab: &Lab) {
+    let writer = writing(&etcd(lab), "disk-gone");
+    lab.exec(
+        "node-2",
+        &format!(
+            "sed -i '\\,^{DISK}$,d' /etc/fstab && systemctl daemon-reload
+             systemctl kill -s KILL etcd; systemctl stop etcd; umount {DATA}; rm -r /srv/disk"
+        ),
+    );
+    let findings = refused(lab, &MEMBERS, &["--yes"]);
+    assert_eq!((findings.len(), findings[0].code.as_str()), (1, "etcd.data-missing"), "{findings:?}");
+    lab.exec("node-2", findings[0].commands("if that disk is gone for good, on node-2:\n  ", "\n"));
+    refused(lab, &MEMBERS, &[]);
+    converges(lab, &["--yes"], writer);
 }
 
 /// Does literally what `up` said.

@@ -1,19 +1,14 @@
-//! Two of three members lost what they had.
+//! Two of three members lost what they had, or all of them.
 
 use super::finding::refused;
-use super::{DATA, MEMBERS, converges, etcd, told};
+use super::{DATA, MEMBERS, converges, etcd, members, told, writing};
 use crate::lab::Lab;
-use crate::poll::until;
-use crate::stands::{BOOT, brief};
+use crate::stands::brief;
 use crate::writer::Writer;
 
 /// What `up` says then gets out, word for word: nothing that the last copy has is lost.
 pub fn lost(lab: &Lab) {
-    let before = Writer::start(&etcd(lab), "quorum-lost");
-    until(BOOT, "something is written", || {
-        let written = etcd(lab).version("/kuboard-ha-lab/quorum-lost/000020");
-        if written > 0 { Ok(()) } else { Err("not yet".to_owned()) }
-    });
+    let before = writing(&etcd(lab), "quorum-lost");
     let written = before.finish();
     // A follower learns with the next heartbeat that the last write was committed.
     super::same_data(lab);
@@ -28,4 +23,31 @@ pub fn lost(lab: &Lab) {
     converges(lab, &["--yes"], after);
     let lost = etcd(lab).missing("/kuboard-ha-lab/quorum-lost/", &written.acknowledged);
     assert!(lost.is_empty(), "acknowledged writes are lost: {lost:?}");
+}
+
+/// Nothing is left anywhere, and somebody wants to begin anew, with what `up` says: another cluster, not the old one again.
+pub fn begun_anew(lab: &Lab) {
+    let old = cluster(lab);
+    lab.exec_all(
+        &members(),
+        &format!("systemctl kill -s KILL etcd; systemctl stop etcd; rm -r {DATA}/member"),
+    );
+    let status = told(lab, "data-missing", 0);
+    assert_eq!(status["verdict"], "down", "{}", brief(&status));
+    let findings = refused(lab, &MEMBERS, &["--yes"]);
+    assert_eq!(findings.len(), 3, "{findings:?}");
+    lab.exec("node-1", findings[0].commands("only when it is new:\n  ", "\n"));
+    for finding in findings {
+        assert_eq!(finding.code, "etcd.data-missing", "{finding:?}");
+        lab.exec(&finding.host, finding.commands("on each member host:\n  ", "\n"));
+    }
+    lab.up();
+    super::well(lab);
+    assert!(etcd(lab).version("/kuboard-ha-lab/quorum-regained/000000") == 0, "it is empty");
+    assert_ne!(old, cluster(lab), "an old disk that turns up must not take part");
+}
+
+/// The id of the cluster that is on record.
+pub fn cluster(lab: &Lab) -> String {
+    lab.exec("node-1", "sed -n 's/^etcd cluster-id //p' /var/lib/kuboard-ha/kuboard/manifest")
 }

@@ -22,10 +22,11 @@ sum=$(head -c $((whole - 32)) "$folder/$name.part" | sha256sum)
 sync "$folder/$name.part" 2>/dev/null || sync
 mv -f "$folder/$name.part" "$folder/$name"
 sync "$folder" 2>/dev/null || sync
-kept=0
+# Two others stay beside it. A clock that was ahead once named some that sort after this one.
+others=0
 for old in $(ls -1 "$folder" | sort -r); do
-	case $old in *.db) ;; *) continue ;; esac
-	kept=$((kept + 1))
-	[ "$kept" -le 3 ] || rm -f "$folder/$old"
+	case $old in "$name") continue ;; *.db) ;; *) continue ;; esac
+	others=$((others + 1))
+	[ "$others" -le 2 ] || rm -f "$folder/$old"
 done
 echo "$folder/$name"
