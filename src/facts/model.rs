@@ -365,8 +365,6 @@ pub struct ContainerFact {
     pub image: String,
     /// The label `kuboard-ha.config`; `None` for a container that is not ours.
     pub config: Option<String>,
-    /// Restarts by the engine.
-    pub restarts: u32,
     /// Its exit code, where it does not run.
     pub exit_code: Option<i32>,
 }

@@ -68,7 +68,7 @@ pub fn read(looks: &Looks, text: &str) -> (HostFacts, bool) {
             facts.files.remove(path);
         }
     }
-    probes(&all, &mut facts);
+    probes(looks, &all, &mut facts);
     (facts, all.last().is_some_and(|section| section.name == "end"))
 }
 
@@ -81,10 +81,16 @@ pub fn parts(text: &str) -> BTreeMap<String, Duration> {
         .unwrap_or_default()
 }
 
-fn probes(all: &[Section<'_>], facts: &mut HostFacts) {
+fn probes(looks: &Looks, all: &[Section<'_>], facts: &mut HostFacts) {
     for section in all.iter().filter(|section| section.name == "probe") {
         match section.argument {
-            "docker" => facts.docker = docker::docker(&section.lines),
+            "docker" => {
+                facts.docker = docker::docker(&section.lines);
+                if let (Observed::Known(Some(docker)), Some(look)) = (&mut facts.docker, &looks.docker) {
+                    // Of all others only their ports matter.
+                    docker.containers.retain(|name, _| look.containers.contains(name));
+                }
+            }
             "firewall" => facts.firewall = firewall::firewall(&section.lines),
             name => {
                 let output = section.lines.join("\n");

@@ -172,7 +172,6 @@ fn run(spec: &ContainerSpec, seen: &mut HostFacts) {
         running: true,
         image: spec.image.clone(),
         config: Some(spec.label(&ContentKey::observed(&env))),
-        restarts: 0,
         exit_code: None,
     };
     with_docker(seen, |docker| {

@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
+use serde_json::Value;
+
 use crate::facts::model::{ContainerFact, Docker, Observed, PublishedPort};
 
 /// Reads `look_docker`. Nothing printed means that the look did not end in time.
@@ -13,7 +15,12 @@ pub fn docker(lines: &[&str]) -> Observed<Option<Docker>> {
         Some(_) => {}
     }
     let mut docker = Docker::default();
+    let mut answer = "";
     for line in &lines[1..] {
+        if let Some(url) = line.strip_prefix("url ") {
+            engine(url, answer, &mut docker);
+        }
+        answer = if line.is_empty() { answer } else { line };
         let words: Vec<&str> = line.split(' ').collect();
         match words.as_slice() {
             ["version", version] if !version.is_empty() => docker.version = Some((*version).to_owned()),
@@ -30,14 +37,13 @@ pub fn docker(lines: &[&str]) -> Observed<Option<Docker>> {
                     }));
                 }
             }
-            ["container", name, running, exit, restarts, image, label @ ..] => {
+            ["container", name, running, exit, image, label @ ..] => {
                 let running = *running == "true";
                 let config = label.first().filter(|label| !label.is_empty() && **label != "<no");
                 let fact = ContainerFact {
                     running,
                     image: (*image).to_owned(),
                     config: config.map(|label| (*label).to_owned()),
-                    restarts: restarts.parse().unwrap_or(0),
                     exit_code: (!running).then(|| exit.parse().unwrap_or(-1)),
                 };
                 docker.containers.insert((*name).to_owned(), fact);
@@ -46,6 +52,43 @@ pub fn docker(lines: &[&str]) -> Observed<Option<Docker>> {
         }
     }
     Observed::Known(Some(docker))
+}
+
+/// Reads what the engine itself answered to a request: its version, its containers, an image.
+fn engine(url: &str, answer: &str, docker: &mut Docker) {
+    let Ok(value) = serde_json::from_str::<Value>(answer) else { return };
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let path = url.trim_start_matches("http://docker/");
+    if path == "version" {
+        docker.version = text(&value["Version"]);
+    } else if let Some(name) = path.strip_prefix("images/").and_then(|rest| rest.strip_suffix("/json")) {
+        docker.images.extend(text(&value["Id"]).map(|id| (name.to_owned(), id)));
+    }
+    for container in value.as_array().into_iter().flatten() {
+        let Some(name) = container["Names"][0].as_str().map(|name| name.trim_start_matches('/')) else {
+            continue;
+        };
+        let image = text(&container["Image"]).unwrap_or_default();
+        let running = container["State"] == "running";
+        for port in container["Ports"].as_array().into_iter().flatten() {
+            let ip = port["IP"].as_str().and_then(|ip| ip.parse().ok());
+            let number = port["PublicPort"].as_u64().and_then(|port| port.try_into().ok());
+            if let (Some(ip), Some(port), true) = (ip, number, port["Type"] == "tcp") {
+                let (container, image) = (name.to_owned(), image.clone());
+                docker.published.push(PublishedPort { container, image, ip, port });
+            }
+        }
+        // `Exited (137) 5 minutes ago`
+        let status = container["Status"].as_str().unwrap_or_default();
+        let exit = status.split(['(', ')']).nth(1).and_then(|code| code.parse().ok());
+        let fact = ContainerFact {
+            running,
+            image,
+            config: text(&container["Labels"]["kuboard-ha.config"]).filter(|label| !label.is_empty()),
+            exit_code: if running { None } else { Some(exit.unwrap_or(0)) },
+        };
+        docker.containers.insert(name.to_owned(), fact);
+    }
 }
 
 /// `0.0.0.0:8080-8081->80-81/tcp,` and `:::80->80/tcp` as the host's side of it.
@@ -67,9 +110,9 @@ mod tests {
             "present",
             "version 20.10.24+dfsg1",
             "image a/b:1 sha256:12",
-            "container kuboard true 0 1 a/b:1 cafe-f00d",
-            "container other false 137 0 x:y ",
-            "container third true 0 0 x:y <no value>",
+            "container kuboard true 0 a/b:1 cafe-f00d",
+            "container other false 137 x:y ",
+            "container third true 0 x:y <no value>",
         ]);
         let docker = found.known().unwrap().clone().unwrap();
         assert_eq!(docker.version.as_deref(), Some("20.10.24+dfsg1"));
@@ -79,6 +122,36 @@ mod tests {
             (Some(137), &None)
         );
         assert_eq!(docker.containers["third"].config, None);
+    }
+
+    #[test]
+    fn the_engine_and_its_client_say_the_same() {
+        let list = r#"[{"Names":["/kuboard"],"Image":"a/b:1","State":"running","Status":"Up 5 minutes","Labels":{"kuboard-ha.config":"cafe-f00d"},
+            "Ports":[{"IP":"10.0.0.1","PrivatePort":80,"PublicPort":8080,"Type":"tcp"},{"PrivatePort":443,"Type":"tcp"}]},
+            {"Names":["/other"],"Image":"x:y","State":"exited","Status":"Exited (137) 5 minutes ago","Labels":{},"Ports":[]}]"#;
+        let list = list.replace('\n', "");
+        let by_engine = docker(&[
+            "present",
+            r#"{"Version":"20.10.24","ApiVersion":"1.41"}"#,
+            "",
+            "url http://docker/version",
+            &list,
+            "url http://docker/containers/json?all=1",
+            r#"{"Id":"sha256:12","RepoTags":["a/b:1"]}"#,
+            "url http://docker/images/a/b:1/json",
+            r#"{"message":"No such image: c:2"}"#,
+            "url http://docker/images/c:2/json",
+        ]);
+        let by_client = docker(&[
+            "present",
+            "version 20.10.24",
+            "published kuboard a/b:1 10.0.0.1:8080->80/tcp, 443/tcp",
+            "image a/b:1 sha256:12",
+            "container kuboard true 0 a/b:1 cafe-f00d",
+            "container other false 137 x:y ",
+        ]);
+        assert_eq!(by_engine, by_client);
+        assert_eq!(docker(&["present", "{", "url http://docker/version", "url x"]), docker(&["present"]));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::resource::HostName;
 use crate::secret::SecretId;
 use crate::services::kuboard::look::env_secrets;
 use crate::services::kuboard::names::{CONTAINER, SERVED};
-use crate::services::kuboard::replica::{Shared, State, replica, state};
+use crate::services::kuboard::replica::{self, Shared, State, replica, state};
 use crate::services::kuboard::{check, content, docker};
 
 /// The heading.
@@ -85,6 +85,8 @@ fn roll(draft: &mut Draft<'_>, hosts: &[HostName], shared: &Shared, prepared: &B
     for (index, host) in away.iter().enumerate() {
         let first = first_start && index == 0;
         let mut before: Vec<JobId> = prepared.get(*host).into_iter().cloned().collect();
+        // What waits for nobody is done while etcd, QuestDB and a first replica come up.
+        before = vec![replica::files(draft, host, shared, &before)];
         if index > 0 && first_start {
             before.extend(done.first().cloned());
         }

@@ -65,17 +65,9 @@ pub fn replica(
     let inventory = draft.inventory;
     let blind = docker::is_blind(draft, host);
     let serving = state(draft.seen.host(host)) == State::Serving;
-    let mut before = before.to_vec();
-    if !serving {
-        // What waits for nobody is done while etcd and QuestDB come up.
-        let mut job = draft.job("kuboard.files", STAGE, host);
-        job.after(&before);
-        files(&mut job, shared);
-        before.push(job.done());
-    }
     let mut job = draft.job("kuboard.run", STAGE, host);
-    job.after(&before).after_milestone(Milestone::StoreReady).after_milestone(Milestone::AuditReady);
-    files(&mut job, shared);
+    job.after(before).after_milestone(Milestone::StoreReady).after_milestone(Milestone::AuditReady);
+    write_files(&mut job, shared);
     let created = match job.host().and_then(|seen| difference(inventory, host, seen)) {
         Some(reason) => {
             if blind {
@@ -104,8 +96,15 @@ pub fn replica(
     job.done()
 }
 
-/// What lies on the host before its container is made.
-fn files(job: &mut JobDraft<'_, '_>, shared: &Shared) {
+/// The job that writes what lies on the host before its container is made, of a replica that does not serve.
+pub fn files(draft: &mut Draft<'_>, host: &HostName, shared: &Shared, before: &[JobId]) -> JobId {
+    let mut job = draft.job("kuboard.files", STAGE, host);
+    job.after(before);
+    write_files(&mut job, shared);
+    job.done()
+}
+
+fn write_files(job: &mut JobDraft<'_, '_>, shared: &Shared) {
     let inventory = job.inventory();
     job.directory(&inventory.kuboard.data_dir, 0o700, FOLDER_OWNER);
     if !check::is_foreign(job.host(), &agent_key_file(inventory)) {
