@@ -8,7 +8,7 @@ use std::path::Path;
 
 use kuboard_ha::inventory::Inventory;
 use kuboard_ha::inventory::model::{EnvValue, QuestdbFlavour, SecretSource};
-use kuboard_ha::plan::model::{Action, ContainerSpec};
+use kuboard_ha::plan::model::{Action, ContainerChange, ContainerSpec};
 use kuboard_ha::plan::plan;
 use kuboard_ha::resource::{Content, HostName, Part, SecretForm};
 
@@ -44,7 +44,7 @@ fn container(inventory: &Inventory, host: &str) -> ContainerSpec {
         planning.plan.jobs.iter().filter(|job| job.host.as_str() == host).flat_map(|job| &job.steps);
     steps
         .find_map(|step| match &step.action {
-            Action::Container(spec) => Some(spec.clone()),
+            Action::Container { spec, .. } => Some(spec.clone()),
             _ => None,
         })
         .unwrap_or_else(|| panic!("no container on {host}"))
@@ -221,7 +221,9 @@ fn selinux_gets_its_label() {
         .iter()
         .flat_map(|job| &job.steps)
         .filter_map(|step| match &step.action {
-            Action::Container(spec) => Some(spec.volumes.clone()),
+            Action::Container { spec, change: ContainerChange::Run | ContainerChange::Start } => {
+                Some(spec.volumes.clone())
+            }
             _ => None,
         })
         .collect();

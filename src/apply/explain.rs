@@ -39,7 +39,7 @@ pub(super) async fn look(
 pub(super) fn account(inventory: &Inventory, job: &Job, step: usize, evidence: &Evidence) -> Account {
     let cause = cause(inventory, job, evidence).or_else(|| cause(inventory, job, &evidence.widened()));
     let evidence = match job.steps.get(step).map(|step| &step.action) {
-        Some(Action::Unit { .. } | Action::Await(_) | Action::Container(_)) => causes::told(evidence),
+        Some(Action::Unit { .. } | Action::Await(_) | Action::Container { .. }) => causes::told(evidence),
         _ => Vec::new(),
     };
     Account { evidence, cause }

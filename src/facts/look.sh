@@ -68,17 +68,16 @@ look_network() {
 	ss -Hltnp 2>/dev/null
 }
 
-# look_callers PORT... : who is connected to it, each once.
+# look_callers PORT... : who is connected to it, each once, as the kernel writes ports and addresses.
 look_callers() {
 	section callers
-	filter=
-	for port in "$@"; do filter="${filter:+$filter or }sport = :$port"; done
-	ss -Htn state established "( $filter )" 2>/dev/null | awk '{
-		port = $3
-		sub(/.*:/, "", port)
-		sub(/:[0-9]+$/, "", $4)
-		if (!seen[port, $4]++) print port, $4
-	}'
+	ports=
+	for port in "$@"; do ports="$ports $(printf '%04X' "$port")"; done
+	awk -v ports="$ports " '$4 == "01" {
+		split($2, own, ":")
+		split($3, other, ":")
+		if (index(ports, " " own[2] " ") && !seen[own[2], other[1]]++) print own[2], other[1]
+	}' /proc/net/tcp /proc/net/tcp6 2>/dev/null
 }
 
 # look_state : what lies in our folder; keeps the manifest at hand.
@@ -266,11 +265,12 @@ look_users() {
 	done
 }
 
-# look_units UNIT... : blocks separated by blank lines; then the stamps of what they were started with.
+# look_units UNIT... : blocks separated by blank lines, kept in $units; then the stamps of what they were started with.
 look_units() {
 	section units
-	systemctl show -p Id,LoadState,ActiveState,SubState,UnitFileState,Result,NRestarts,MainPID,NeedDaemonReload \
-		-p FragmentPath,InvocationID,ActiveEnterTimestampMonotonic,ExecMainStartTimestampMonotonic "$@" 2>/dev/null
+	units=$(systemctl show -p Id,LoadState,ActiveState,SubState,UnitFileState,Result,NRestarts,MainPID,NeedDaemonReload \
+		-p FragmentPath,InvocationID,ActiveEnterTimestampMonotonic,ExecMainStartTimestampMonotonic "$@" 2>/dev/null)
+	printf '%s\n' "$units"
 	section stamps
 	for unit in "$@"; do
 		stamp="/run/kuboard-ha.stamps/$CLUSTER/$unit"

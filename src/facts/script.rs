@@ -12,6 +12,10 @@ const FIREWALL: &str = include_str!("probe/firewall.sh");
 /// The text; it needs the functions of `plan/steps.sh` before it. Probes that take time run beside each other.
 pub fn script(looks: &Looks) -> String {
     let mut text = format!("{FUNCTIONS}\n");
+    if !looks.units.is_empty() {
+        // First: the probes know then how the units stand.
+        let _ = writeln!(text, "look_units{}", words(looks.units.keys()));
+    }
     for (index, probe) in looks.probes.iter().enumerate() {
         let limit = probe.limit.as_secs().max(1);
         let _ = writeln!(
@@ -47,7 +51,6 @@ pub fn script(looks: &Looks) -> String {
         ("look_directories", &looks.directories),
         ("look_installs", &looks.installs),
         ("look_users", &looks.users),
-        ("look_units", &looks.units.keys().cloned().collect()),
         ("look_sysctls", &looks.sysctls),
     ] {
         if !names.is_empty() {

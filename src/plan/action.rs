@@ -110,8 +110,13 @@ pub enum Action {
         /// From where.
         source: ImageSource,
     },
-    /// Creates a container, replacing one of the same name that carries our label.
-    Container(ContainerSpec),
+    /// A container.
+    Container {
+        /// What it is made from.
+        spec: ContainerSpec,
+        /// What happens to it.
+        change: ContainerChange,
+    },
     /// Makes or brings a secret.
     Secret {
         /// Which.
@@ -168,6 +173,18 @@ pub enum ImageSource {
         /// Which.
         artifact: Artifact,
     },
+}
+
+/// How a container comes to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ContainerChange {
+    /// In place of the one of that name, and started.
+    Run,
+    /// Where there is none: made, to be started later.
+    Create,
+    /// The one that was made is started.
+    Start,
 }
 
 /// A container to run.

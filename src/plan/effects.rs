@@ -6,7 +6,7 @@ use crate::facts::model::{
     Observed, UnitState,
 };
 use crate::inventory::Inventory;
-use crate::plan::model::{Action, ContainerSpec, SecretChange, Step, UnitChange};
+use crate::plan::model::{Action, ContainerChange, ContainerSpec, SecretChange, Step, UnitChange};
 use crate::resource::{Content, ContentKey, HostName};
 use crate::secret::{Fingerprint, SecretId};
 use crate::services::Service;
@@ -80,7 +80,7 @@ fn generic(step: &Step, seen: &mut HostFacts) {
                 docker.images.insert(image.clone(), "loaded".to_owned());
             });
         }
-        Action::Container(spec) => run(spec, seen),
+        Action::Container { spec, change } => contain(spec, *change != ContainerChange::Create, seen),
         Action::Record { entries } => {
             seen.manifest.extend(entries.clone());
         }
@@ -166,13 +166,13 @@ fn with_docker(seen: &mut HostFacts, change: impl FnOnce(&mut Docker)) {
     seen.docker = Observed::Known(Some(docker));
 }
 
-fn run(spec: &ContainerSpec, seen: &mut HostFacts) {
+fn contain(spec: &ContainerSpec, running: bool, seen: &mut HostFacts) {
     let env = recorded_key(&spec.env_file, seen).unwrap_or("absent").to_owned();
     let fact = ContainerFact {
-        running: true,
+        running,
         image: spec.image.clone(),
         config: Some(spec.label(&ContentKey::observed(&env))),
-        exit_code: None,
+        exit_code: (!running).then_some(0),
     };
     with_docker(seen, |docker| {
         docker.containers.insert(spec.name.clone(), fact);

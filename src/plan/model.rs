@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-pub use crate::plan::action::{Action, Check, ContainerSpec, ImageSource, SecretChange, UnitChange};
+pub use crate::plan::action::{
+    Action, Check, ContainerChange, ContainerSpec, ImageSource, SecretChange, UnitChange,
+};
 pub use crate::plan::finding::{Finding, Severity};
 use crate::resource::{HostName, ResourceId};
 

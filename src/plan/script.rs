@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::inventory::model::Transfer;
-use crate::plan::model::{Action, ContainerSpec, ImageSource, Job, Procedure, SecretChange, UnitChange};
+use crate::plan::model::{
+    Action, ContainerChange, ContainerSpec, ImageSource, Job, Procedure, SecretChange, UnitChange,
+};
 use crate::plan::title::TITLE;
 use crate::resource::{Content, Part, SecretForm};
 
@@ -119,7 +121,11 @@ fn action(action: &Action, transfer: Transfer) -> String {
         Action::Image { image, source: ImageSource::Load { artifact } } => {
             format!("image_load {} {}", artifact.sha256, quote(image))
         }
-        Action::Container(spec) => container(spec),
+        Action::Container { spec, change: ContainerChange::Run } => container("container_run", spec),
+        Action::Container { spec, change: ContainerChange::Create } => container("container_create", spec),
+        Action::Container { spec, change: ContainerChange::Start } => {
+            format!("docker start {} >/dev/null", quote(&spec.name))
+        }
         Action::Secret { id, change: SecretChange::Mint { length } } => {
             format!("secret_mint {} {length}", quote(id.as_str()))
         }
@@ -183,8 +189,8 @@ fn change_unit(unit: &str, change: UnitChange, stamp: &[String]) -> String {
     text
 }
 
-fn container(spec: &ContainerSpec) -> String {
-    let mut text = format!("container_run {} {} {}", quote(&spec.name), quote(&spec.env_file), spec.digest());
+fn container(function: &str, spec: &ContainerSpec) -> String {
+    let mut text = format!("{function} {} {} {}", quote(&spec.name), quote(&spec.env_file), spec.digest());
     for option in &spec.options {
         let _ = write!(text, " {}", quote(option));
     }

@@ -381,21 +381,40 @@ image_load() {
 	rm -f "$STATE/stage/$1"
 }
 
+# container_named NAME ENV_FILE DIGEST : whose environment, and what its label says of both.
+container_named() {
+	container=$1
+	container_env=$2
+	container_key=$(recorded "file $2")
+	container_label="$3-${container_key%% *}"
+}
+
+# container_new COMMAND... : docker's run or create.
+container_new() {
+	container_command=$1
+	shift
+	docker "$container_command" --name "$container" --label "kuboard-ha.config=$container_label" \
+		--env-file "$container_env" "$@"
+}
+
+# container_create NAME ENV_FILE DIGEST ARGUMENT... : makes one where there is none; started later, it starts sooner.
+container_create() {
+	container_named "$1" "$2" "$3"
+	shift 3
+	container_new create "$@" >/dev/null
+}
+
 # container_run NAME ENV_FILE DIGEST ARGUMENT... : replaces the container of that name; the old one comes back when
 # the new one cannot be created.
 container_run() {
-	container=$1
-	container_key=$(recorded "file $2")
-	container_label="$3-${container_key%% *}"
-	container_env=$2
+	container_named "$1" "$2" "$3"
 	shift 3
 	docker rm -f "$container-replaced" >/dev/null 2>&1 || true
 	if docker inspect "$container" >/dev/null 2>&1; then
 		docker stop -t 20 "$container" >/dev/null
 		docker rename "$container" "$container-replaced"
 	fi
-	if docker run -d --name "$container" --label "kuboard-ha.config=$container_label" \
-		--env-file "$container_env" "$@"; then
+	if container_new run -d "$@"; then
 		docker rm -f "$container-replaced" >/dev/null 2>&1 || true
 		return 0
 	fi

@@ -1,6 +1,6 @@
 //! What a step does, in the words that plans, events and scripts share.
 
-use crate::plan::model::{Action, ImageSource, Procedure, SecretChange, Step, UnitChange};
+use crate::plan::model::{Action, ContainerChange, ImageSource, Procedure, SecretChange, Step, UnitChange};
 
 /// The argument of a procedure that holds its words for people. It is shown and never reaches the shell.
 pub const TITLE: &str = "title";
@@ -29,7 +29,15 @@ pub fn step_title(step: &Step) -> String {
         Action::Image { image, source: ImageSource::Load { .. } } => {
             format!("load the image {image} from its archive")
         }
-        Action::Container(spec) => format!("run the container {} from {}", spec.name, spec.image),
+        Action::Container { spec, change: ContainerChange::Run } => {
+            format!("run the container {} from {}", spec.name, spec.image)
+        }
+        Action::Container { spec, change: ContainerChange::Create } => {
+            format!("make the container {} from {}", spec.name, spec.image)
+        }
+        Action::Container { spec, change: ContainerChange::Start } => {
+            format!("start the container {}", spec.name)
+        }
         Action::Secret { id, change: SecretChange::Mint { .. } } => format!("draw the secret {id}"),
         Action::Secret { id, change: SecretChange::Copy { from } } => {
             format!("copy the secret {id} from {from}")

@@ -35,15 +35,32 @@ pub fn listeners(lines: &[&str]) -> Vec<Listener> {
         .collect()
 }
 
-/// Reads `PORT ADDRESS` lines: who is connected.
+/// Reads `PORT ADDRESS` lines, both as `/proc/net/tcp` writes them: who is connected.
 pub fn callers(lines: &[&str]) -> BTreeMap<u16, BTreeSet<IpAddr>> {
     let mut found: BTreeMap<u16, BTreeSet<IpAddr>> = BTreeMap::new();
     for (port, address) in lines.iter().filter_map(|line| line.split_once(' ')) {
-        if let (Ok(port), Some(ip)) = (port.parse(), ip(address).filter(|ip| !ip.is_loopback())) {
+        if let (Ok(port), Some(ip)) = (u16::from_str_radix(port, 16), kernel_ip(address))
+            && !ip.is_loopback()
+        {
             found.entry(port).or_default().insert(ip);
         }
     }
     found
+}
+
+/// `0B10630A`, and four of that for IPv6: each word as the machine that runs the host has it in memory, which is little end
+/// first on all that there are releases for.
+fn kernel_ip(text: &str) -> Option<IpAddr> {
+    let word = |at: usize| Some(u32::from_str_radix(text.get(at..at + 8)?, 16).ok()?.to_le_bytes());
+    match text.len() {
+        8 => Some(IpAddr::V4(word(0)?.into())),
+        32 => {
+            let bytes = [word(0)?, word(8)?, word(16)?, word(24)?].concat();
+            let v6 = Ipv6Addr::from(<[u8; 16]>::try_from(bytes).ok()?);
+            Some(v6.to_ipv4_mapped().map_or(IpAddr::V6(v6), IpAddr::V4))
+        }
+        _ => None,
+    }
 }
 
 /// `0.0.0.0`, `*`, `[::]`, `127.0.0.1%lo`.
@@ -85,11 +102,13 @@ mod tests {
     #[test]
     fn reads_who_is_connected() {
         let found = callers(&[
-            "2379 10.0.0.9",
-            "2379 127.0.0.1",
-            "2379 [::ffff:10.0.0.9]",
-            "8812 [fd00::9%eth0]",
+            "094B 0900000A",
+            "094B 0100007F",
+            "094B 0000000000000000FFFF00000900000A",
+            "226C 000000FD000000000000000009000000",
+            "226C 00000000000000000000000001000000",
             "x",
+            "094B 09é0000",
         ]);
         let of = |port: u16| found[&port].iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!((of(2379), of(8812)), (vec!["10.0.0.9".to_owned()], vec!["fd00::9".to_owned()]));

@@ -56,9 +56,10 @@ etcd.settle@etcd1 <- etcd.form@etcd1 etcd.install@etcd1 secret.etcd-token@etcd1
   ? the cluster has a quorum
   file:/etc/etcd.env: ETCD_INITIAL_CLUSTER_STATE new -> existing
   file:/etc/systemd/system/etcd.service: AssertPathExistsGlob added
-  unit:etcd.service: so that systemd reads the unit files again
   manifest:etcd/disk: missing
   manifest:etcd/cluster-id: missing
+etcd.unit@etcd1 <- etcd.settle@etcd1
+  unit:etcd.service: so that systemd reads the unit files again
 "
     );
     ends(&scene);
@@ -219,7 +220,7 @@ fn a_formed_cluster_that_was_not_settled_is_settled_without_a_restart() {
     }
     let (plan, _) = scene.plan();
     let text = listing(&plan);
-    assert_eq!(plan.jobs.len(), 3, "{text}");
+    assert_eq!(plan.jobs.len(), 6, "{text}");
     assert!(text.contains("ETCD_INITIAL_CLUSTER_STATE new -> existing"), "{text}");
     assert_eq!(plan.risk(), Risk::None, "{text}");
     let after = ends(&scene);
@@ -331,7 +332,7 @@ fn what_was_forgotten_is_put_back() {
     let text = listing(&scene.plan().0);
     assert_eq!(
         text,
-        "etcd.settle@etcd1 <- \n  ? the cluster has a quorum\n  unit:etcd.service: so that it starts at boot\n\
+        "etcd.unit@etcd1 <- \n  unit:etcd.service: so that it starts at boot\n\
          etcd.settle@etcd2 <- \n  ? the cluster has a quorum\n  manifest:etcd/cluster-id: missing\n"
     );
     ends(&scene);

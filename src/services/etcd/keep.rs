@@ -78,11 +78,18 @@ impl Walk<'_, '_> {
         if let Some(artifact) = artifact {
             links(&mut job, &artifact);
         }
-        settle_steps(&mut job, inventory, host, &records);
+        settle_files(&mut job, inventory, host);
+        settle_records(&mut job, &records);
         if !job.is_empty() {
             job.guard("the cluster has a quorum", guard);
         }
-        job.done()
+        let settled = job.done();
+        // What is written counts from the next start on; nobody waits for systemd to read it.
+        let mut job = self.draft.job("etcd.unit", "etcd", host);
+        job.after(std::iter::once(&settled));
+        settle_unit(&mut job);
+        job.done();
+        settled
     }
 
     fn roll_one(&mut self, host: &HostName, why: &str, after: &[JobId]) -> JobId {
@@ -159,9 +166,21 @@ pub(super) fn settle_steps(
     host: &HostName,
     records: &Records,
 ) {
+    settle_files(job, inventory, host);
+    settle_unit(job);
+    settle_records(job, records);
+}
+
+fn settle_files(job: &mut JobDraft<'_, '_>, inventory: &Inventory, host: &HostName) {
     files(job, inventory, host, ClusterState::Existing);
+}
+
+fn settle_unit(job: &mut JobDraft<'_, '_>) {
     job.enabled(UNIT);
     job.reloaded_units(UNIT);
+}
+
+fn settle_records(job: &mut JobDraft<'_, '_>, records: &Records) {
     if let Some(disk) = &records.disk {
         job.record(DISK, disk);
     }

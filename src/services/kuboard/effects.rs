@@ -23,7 +23,7 @@ pub fn effects(step: &Step, host: &HostName, inventory: &Inventory, facts: &mut 
                 docker.version.get_or_insert_with(|| "20.10.10".to_owned());
             }
         }
-        Action::Container(_) => {
+        Action::Container { .. } => {
             // Until it was seen to answer.
             let kuboard = seen.kuboard.get_or_insert_default();
             (kuboard.web, kuboard.agent) = (Observed::Known(false), Observed::Known(false));

@@ -11,7 +11,7 @@ use crate::resource::HostName;
 use crate::secret::SecretId;
 use crate::services::kuboard::look::env_secrets;
 use crate::services::kuboard::names::{CONTAINER, SERVED};
-use crate::services::kuboard::replica::{self, Shared, State, replica, state};
+use crate::services::kuboard::replica::{Shared, State, prepare, replica, state};
 use crate::services::kuboard::{check, content, docker};
 
 /// The heading.
@@ -86,15 +86,16 @@ fn roll(draft: &mut Draft<'_>, hosts: &[HostName], shared: &Shared, prepared: &B
         let first = first_start && index == 0;
         let mut before: Vec<JobId> = prepared.get(*host).into_iter().cloned().collect();
         // What waits for nobody is done while etcd, QuestDB and a first replica come up.
-        before = vec![replica::files(draft, host, shared, &before)];
+        let (ready, made) = prepare(draft, host, shared, &before);
+        before = vec![ready];
         if index > 0 && first_start {
             before.extend(done.first().cloned());
         }
-        done.push(replica(draft, host, shared, &before, first));
+        done.push(replica(draft, host, shared, &before, first, made));
     }
     for host in serving {
         let before: Vec<JobId> = all_prepared.iter().chain(&done).cloned().collect();
-        done.push(replica(draft, host, shared, &before, false));
+        done.push(replica(draft, host, shared, &before, false, false));
     }
     // A balancer needs one replica of a new Kuboard; while replicas are rolled it is left alone.
     let reached = if first_start { &done[..done.len().min(1)] } else { &done[..] };

@@ -7,7 +7,7 @@ use crate::inventory::Inventory;
 use crate::plan::diff::FileWanted;
 use crate::plan::draft::{Draft, JobDraft, Milestone};
 use crate::plan::effects::recorded_key;
-use crate::plan::model::{Action, JobId, Reason, Risk};
+use crate::plan::model::{Action, ContainerChange, JobId, Reason, Risk};
 use crate::resource::{Content, ContentKey, HostName, ResourceId};
 use crate::services::kuboard::look::ready;
 use crate::services::kuboard::names::{
@@ -54,13 +54,15 @@ pub struct Shared {
     pub members: Vec<HostName>,
 }
 
-/// The job that makes the replica on `host` what it should be. `first` waits for what a first start writes.
+/// The job that makes the replica on `host` what it should be. `first` waits for what a first start writes; where the
+/// container was `made` beforehand, it is started.
 pub fn replica(
     draft: &mut Draft<'_>,
     host: &HostName,
     shared: &Shared,
     before: &[JobId],
     first: bool,
+    made: bool,
 ) -> JobId {
     let inventory = draft.inventory;
     let blind = docker::is_blind(draft, host);
@@ -69,6 +71,12 @@ pub fn replica(
     job.after(before).after_milestone(Milestone::StoreReady).after_milestone(Milestone::AuditReady);
     write_files(&mut job, shared);
     let created = match job.host().and_then(|seen| difference(inventory, host, seen)) {
+        Some(_) if made => {
+            let spec = spec(inventory, host, job.host());
+            let start = Action::Container { spec, change: ContainerChange::Start };
+            job.step(ResourceId::new("container", CONTAINER), start, Reason::Missing, Risk::None, RUN);
+            true
+        }
         Some(reason) => {
             if blind {
                 docker::guard(&mut job);
@@ -77,7 +85,8 @@ pub fn replica(
             let served = job.host().is_some_and(|seen| seen.manifest.contains_key(SERVED));
             let reason = if served && blind { docker::unseen() } else { reason };
             let risk = if serving { Risk::Restart } else { Risk::None };
-            job.step(ResourceId::new("container", CONTAINER), Action::Container(spec), reason, risk, RUN);
+            let run = Action::Container { spec, change: ContainerChange::Run };
+            job.step(ResourceId::new("container", CONTAINER), run, reason, risk, RUN);
             true
         }
         None => false,
@@ -96,12 +105,22 @@ pub fn replica(
     job.done()
 }
 
-/// The job that writes what lies on the host before its container is made, of a replica that does not serve.
-pub fn files(draft: &mut Draft<'_>, host: &HostName, shared: &Shared, before: &[JobId]) -> JobId {
-    let mut job = draft.job("kuboard.files", STAGE, host);
+/// The job that does what waits for nobody, of a replica that does not serve: its files and, where there is none yet, its
+/// container, which is started later. Gives whether it makes one.
+pub fn prepare(draft: &mut Draft<'_>, host: &HostName, shared: &Shared, before: &[JobId]) -> (JobId, bool) {
+    let inventory = draft.inventory;
+    let blind = docker::is_blind(draft, host);
+    let mut job = draft.job("kuboard.prepare", STAGE, host);
     job.after(before);
     write_files(&mut job, shared);
-    job.done()
+    let docker = job.host().and_then(|seen| seen.docker.known()?.as_ref());
+    let made = !blind && docker.is_some_and(|docker| !docker.containers.contains_key(CONTAINER));
+    if made {
+        let create =
+            Action::Container { spec: spec(inventory, host, job.host()), change: ContainerChange::Create };
+        job.step(ResourceId::new("container", CONTAINER), create, Reason::Missing, Risk::None, RUN);
+    }
+    (job.done(), made)
 }
 
 fn write_files(job: &mut JobDraft<'_, '_>, shared: &Shared) {

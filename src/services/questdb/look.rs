@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::facts::look::{FileLook, Looks, Probe};
 use crate::inventory::Inventory;
+use crate::inventory::model::QuestdbFlavour;
 use crate::plan::model::Procedure;
 use crate::plan::title::TITLE;
 use crate::resource::{Arch, HostName};
@@ -23,7 +24,9 @@ pub const READY: &str = "questdb.ready";
 pub fn look(inventory: &Inventory, host: &HostName, looks: &mut Looks) {
     let Some(questdb) = inventory.questdb.as_ref().filter(|questdb| questdb.host == *host) else { return };
     looks.paths.insert(questdb.data_dir.clone());
-    looks.packages.insert(JAVA_PACKAGE.to_owned());
+    if questdb.flavour == QuestdbFlavour::NoJre {
+        looks.packages.insert(JAVA_PACKAGE.to_owned());
+    }
     looks.files.insert(UNIT_FILE.to_owned(), FileLook::default());
     looks.files.insert(SYSCTL_FILE.to_owned(), FileLook::default());
     let env = env_content(inventory, questdb).map_or(FileLook::Hidden, |env| FileLook::clear(&env));

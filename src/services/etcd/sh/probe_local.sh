@@ -16,18 +16,25 @@ if [ -d "$data_dir" ]; then
 fi
 printf 'wal %s\n' "$wal"
 if grep -qsx 'ETCD_INITIAL_CLUSTER_TOKEN="\{0,1\}kuboard_etcd_cluster_token"\{0,1\}' /etc/etcd.env; then echo token manual; fi
-load='' active='' sub='' pid=0 run=''
+unit='' load='' active='' sub='' pid=0 run=''
+# Blocks of several units, one property a line, in no order that could be relied on: what comes before a block's end is its.
 while IFS='=' read -r key value; do
 	case $key in
+	'')
+		[ "$unit" != etcd.service ] || break
+		load='' active='' sub='' pid=0 run=''
+		;;
+	Id) unit=$value ;;
 	LoadState) load=$value ;;
 	ActiveState) active=$value ;;
 	SubState) sub=$value ;;
 	MainPID) pid=$value ;;
 	InvocationID) run=$value ;;
 	esac
-done <<UNIT
-$(systemctl show -p LoadState,ActiveState,SubState,MainPID,InvocationID etcd.service 2>/dev/null)
-UNIT
+done <<UNITS
+${units:-}
+
+UNITS
 if [ "${pid:-0}" != 0 ] && exe=$(readlink "/proc/$pid/exe"); then
 	printf 'exe %s\n' "$exe"
 	tr '\0' '\n' <"/proc/$pid/environ" 2>/dev/null |
