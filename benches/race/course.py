@@ -7,6 +7,7 @@ from pathlib import Path
 from . import contestants, lab, same
 from .contestants import Logins
 from .measure import timed
+from .quorum import Quorum
 from .route import Route
 from .site import Site
 from .writer import Writer
@@ -91,13 +92,14 @@ class Race:
     def _rolled(self, contestant, machines, route, rtt_ms):
         changed = Site(machines.count, snapshot_count=CHANGED)
         contestant.told(changed, route)
-        with Writer(machines.addresses("etcd")) as writer:
+        members = machines.addresses("etcd")
+        with Quorum(members) as quorum, Writer(members) as writer:
             run = timed(contestant.roll(), contestant.environment(), contestant.place)
         contestant.ended()
         same.stands(changed, same.password_of(contestant, changed))
         self.note(
             "roll", machines.count, rtt_ms, contestant.name, seconds=run.seconds,
-            longest=writer.longest, written=len(writer.acknowledged), lost=writer.lost,
+            longest=writer.longest, written=len(writer.acknowledged), lost=writer.lost, without=quorum.without,
         )
 
 

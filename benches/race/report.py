@@ -85,6 +85,7 @@ def standing(figures):
 
     longest = figures.ratio(at("roll", OURS), at("roll", FLOOR), "longest")
     peak = max(figures.of("peak", "again", 50, 0, OURS), default=None)
+    without = [value for rtt in figures.rtts() for value in figures.of("without", "roll", 6, rtt, OURS)]
     lost = [value for rtt in figures.rtts() for value in figures.of("lost", "roll", 6, rtt, OURS)]
     rows = [
         ("first run / floor", times(at("first", OURS), at("first", FLOOR)), "<=", 1.15, 1.0),
@@ -98,6 +99,7 @@ def standing(figures):
         ("`status` / nothing changed", times(at("status", OURS), at("again", OURS)), "<=", 0.8, None),
         ("nothing changed: 50 hosts / 6 hosts", times(at("again", OURS, 50), at("again", OURS)), "<=", 9, None),
         ("peak memory at 50 hosts, MB", peak and peak / 1e6, "<=", 60, 30),
+        ("seconds without quorum in rolling, the longest", max(without, default=None), "<=", 0, None),
         ("acknowledged writes lost in rolling", sum(lost) if lost else None, "<=", 0, None),
         ("longest pause of a writer / rolled by hand", longest, "<=", 1.2, 1.0),
     ]
@@ -126,7 +128,11 @@ def seconds(figures):
         if values:
             written = sum(figures.of("written", "roll", 6, 0, name))
             lost = sum(figures.of("lost", "roll", 6, 0, name))
-            yield f"- rolled by {name}: longest pause of a writer {spread(values)} s; {written} writes acknowledged, {lost} lost"
+            without = max(figures.of("without", "roll", 6, 0, name), default=0.0)
+            yield (
+                f"- rolled by {name}: longest pause of a writer {spread(values)} s; {written} writes acknowledged, "
+                f"{lost} lost; {without:.2f} s without quorum at the longest"
+            )
     yield ""
 
 
