@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use crate::facts::look::{FileLook, Looks, Request};
-use crate::plan::script::{procedure, quote};
+use crate::plan::script::{procedure, quote, without_comments};
 
 const FUNCTIONS: &str = include_str!("look.sh");
 const FIREWALL: &str = include_str!("probe/firewall.sh");
 
 /// The text; it needs the functions of `plan/steps.sh` before it. Probes that take time run beside each other.
 pub fn script(looks: &Looks) -> String {
-    let mut text = format!("{FUNCTIONS}\n");
+    let mut text = without_comments(FUNCTIONS);
     if !looks.units.is_empty() {
         // First: the probes know then how the units stand.
         let _ = writeln!(text, "look_units{}", words(looks.units.keys()));

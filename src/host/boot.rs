@@ -13,7 +13,7 @@ use super::frame::{Frames, Prelude};
 use super::session::{Pen, SessionOptions};
 use super::trouble;
 use super::{Cmd, Host, HostError, HostErrorKind, Process};
-use crate::plan::script::quote;
+use crate::plan::script::{quote, without_comments};
 
 /// The far side of a session.
 const SHELL: &str = include_str!("shell.sh");
@@ -150,7 +150,8 @@ fn program(options: &SessionOptions) -> Result<String, HostError> {
     }
     let _ = writeln!(text, "interpreter={}", quote(&options.interpreter));
     let _ = writeln!(text, "patience={}", options.watchdog.as_secs().max(1));
-    let _ = write!(text, "runtime={}\n{SHELL}{END}", quote(&options.runtime));
+    let runtime = quote(&without_comments(&options.runtime));
+    let _ = write!(text, "runtime={runtime}\n{}{END}", without_comments(SHELL));
     Ok(text)
 }
 

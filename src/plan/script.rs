@@ -66,6 +66,13 @@ fn is_reload(action: &Action) -> bool {
     matches!(action, Action::Unit { change: UnitChange::DaemonReload, .. })
 }
 
+/// Shell text without the lines that only people read: a third of what would go to each host. For texts of this program,
+/// none of which has a line that begins with `#` and means something.
+pub fn without_comments(text: &str) -> String {
+    let said = |line: &&str| !line.trim_start().starts_with('#') && !line.trim().is_empty();
+    text.lines().filter(said).flat_map(|line| [line, "\n"]).collect()
+}
+
 /// `text` as one word of shell.
 pub fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
