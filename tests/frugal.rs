@@ -1,8 +1,6 @@
 //! What a run costs that changes nothing, by counts and not by time: one command on each host, and so many bytes to it.
 //! That it is one login too, the lab shows.
 
-#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
-
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

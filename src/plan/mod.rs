@@ -2,6 +2,7 @@
 //! secret values; the same input gives the same bytes.
 
 pub mod action;
+pub mod by_hand;
 pub mod diff;
 pub mod draft;
 pub mod effects;

@@ -40,6 +40,11 @@ pub fn looks(inventory: &Inventory, host: &HostName) -> Looks {
     looks
 }
 
+/// What people run on hosts of those that keep their state in the store, where that begins anew.
+pub fn with_an_empty_store(inventory: &Inventory) -> String {
+    kuboard::begin_anew(inventory)
+}
+
 /// Why something of a service does not come up, where that is known. What the service itself says for sure comes first,
 /// then what any might have; that it waits for a neighbour counts only where it has no trouble of its own.
 pub fn explain(service: Option<Service>, inventory: &Inventory, evidence: &Evidence) -> Option<Cause> {

@@ -13,6 +13,7 @@ use crate::inventory::Inventory;
 use crate::plan::draft::Draft;
 use crate::plan::model::{Finding, Severity};
 use crate::resource::HostName;
+use crate::services;
 
 /// Adds the findings of a judgement.
 pub(super) fn report(draft: &mut Draft<'_>, judgement: &Judgement) {
@@ -213,7 +214,7 @@ impl Scene<'_> {
                      every member for good and you want to begin anew, on each member host:\n  {}\nand on each of \
                      Kuboard's, which writes its first keys only when it is new:\n  {}\nthen run up again",
                     by_hand::begin_anew(self.inventory),
-                    by_hand::new_replica(self.inventory)
+                    services::with_an_empty_store(self.inventory)
                 );
                 Finding::on(sight.host, Severity::Blocked, "etcd.data-missing", message).hint(hint)
             })

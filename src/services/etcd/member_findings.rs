@@ -103,7 +103,7 @@ impl Scene<'_> {
             seen.join(", ")
         );
         let adopt = self.adopted(sight).map(|id| {
-            let folder = by_hand::state(self.inventory);
+            let folder = crate::plan::by_hand::state(self.inventory);
             format!(
                 "If it is this cluster and only {folder} was lost, on each member host that lost it: mkdir -p -m 0700 \
                  {folder} && echo '{} {id}' >>{folder}/manifest; then run up again. ",

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::facts::model::{FileState, HostFacts};
+use crate::inventory::Inventory;
+use crate::plan::by_hand;
 use crate::plan::draft::Draft;
 use crate::plan::model::{Finding, Severity};
 use crate::render::RenderError;
@@ -184,12 +186,16 @@ pub fn left_over(draft: &mut Draft<'_>) {
     for host in old {
         let message = "A replica of Kuboard was installed here and is no longer asked for; it may still run.";
         let hint = format!(
-            "remove it: docker rm -f {CONTAINER} && systemctl disable {BOOT_UNIT} && sed -i '/^{SERVED} /d' \
-             /var/lib/kuboard-ha/{}/manifest",
-            draft.inventory.cluster
+            "remove it: docker rm -f {CONTAINER} && systemctl disable {BOOT_UNIT} && {}",
+            by_hand::forget(draft.inventory, &[SERVED])
         );
         draft.find(Finding::on(&host, Severity::Warning, "kuboard.left-over", message).hint(hint));
     }
+}
+
+/// Takes a replica for one that never served, by hand; its folder stays.
+pub fn begin_anew(inventory: &Inventory) -> String {
+    format!("docker rm -f {CONTAINER}; {}", by_hand::forget(inventory, &[SERVED]))
 }
 
 /// A template that does not render is a defect of this program, told as one.

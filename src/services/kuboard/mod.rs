@@ -13,8 +13,8 @@ mod read;
 mod replica;
 
 pub use causes::{cause, scene};
+pub use check::begin_anew;
 pub use effects::effects;
 pub use look::look;
-pub use names::{CONTAINER, SERVED};
 pub use plan::plan;
 pub use read::read;

@@ -1,6 +1,7 @@
 //! What about QuestDB's host forbids its plan, or deserves a word.
 
 use crate::inventory::model::{Questdb, QuestdbFlavour};
+use crate::plan::by_hand;
 use crate::plan::draft::Draft;
 use crate::plan::model::{Finding, Severity};
 use crate::render::RenderError;
@@ -53,9 +54,8 @@ pub fn left_over(draft: &mut Draft<'_>) {
             "QuestDB was installed here and is no longer asked for; it may still run, and its rows lie in {data_dir}."
         );
         let hint = format!(
-            "when nobody needs them any more: systemctl disable --now {UNIT} && sed -i '/^{SERVED} /d' \
-             /var/lib/kuboard-ha/{}/manifest",
-            draft.inventory.cluster
+            "when nobody needs them any more: systemctl disable --now {UNIT} && {}",
+            by_hand::forget(draft.inventory, &[SERVED])
         );
         draft.find(Finding::on(&host, Severity::Warning, "questdb.left-over", message).hint(hint));
     }

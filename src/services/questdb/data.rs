@@ -3,6 +3,7 @@
 
 use crate::facts::model::{FileState, HostFacts, Observed};
 use crate::inventory::model::Questdb;
+use crate::plan::by_hand;
 use crate::plan::draft::Draft;
 use crate::plan::model::{Finding, Severity};
 use crate::services::questdb::names::{CLAIMED, FORMATS, OWNER, SERVED, UNIT_FILE};
@@ -48,8 +49,9 @@ impl Place<'_, '_> {
         self.seen.questdb.as_ref().and_then(|facts| facts.data_owner.as_deref()).unwrap_or("somebody")
     }
 
-    fn manifest(&self) -> String {
-        format!("/var/lib/kuboard-ha/{}/manifest", self.draft.inventory.cluster)
+    /// Makes it one that never served.
+    fn forget(&self) -> String {
+        by_hand::forget(self.draft.inventory, &[SERVED])
     }
 
     /// Moves everything in the folder to a folder inside it, which also works on a mount point.
@@ -125,9 +127,9 @@ fn version(at: &Place<'_, '_>) -> Option<Said> {
         );
         let hint = format!(
             "set questdb.version to the one that wrote it; or, to begin with an empty one, on the host, then run up:\n  \
-             systemctl stop questdb\n  {} && sed -i '/^{SERVED} /d' {}",
+             systemctl stop questdb\n  {} && {}",
             at.aside(),
-            at.manifest()
+            at.forget()
         );
         return Some((Severity::Blocked, "questdb.newer-data", message, hint));
     }
@@ -160,8 +162,8 @@ fn missing(at: &Place<'_, '_>) -> Option<Said> {
     let message = format!("{dir}/db held the audit log and is gone or empty; its disk may not be mounted.");
     let hint = format!(
         "mount it, on the host, then run up:\n  findmnt --verify; mount -a\nif it is lost for good, then run up, which \
-         begins an empty one:\n  sed -i '/^{SERVED} /d' {}",
-        at.manifest()
+         begins an empty one:\n  {}",
+        at.forget()
     );
     Some((Severity::Blocked, "questdb.data-missing", message, hint))
 }
