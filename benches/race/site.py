@@ -44,6 +44,8 @@ class Site:
         tree = yaml.safe_load(lab.call("inventory", "six"))
         tree["ssh"]["config_file"] = str(ssh_config)
         tree["hosts"] = self.hosts
+        # As for the peers: each host downloads for itself.
+        tree["transfer"] = "pull"
         tree["etcd"]["hosts"] = self.groups["etcd"]
         tree["etcd"].setdefault("settings", {})["ETCD_SNAPSHOT_COUNT"] = str(self.snapshot_count)
         tree["questdb"]["host"] = self.groups["questdb"][0]

@@ -293,6 +293,7 @@ staged() {
 		fail "digest of the archive is ${staged_sum%% *}, expected $1"
 	}
 	mv -f "$STATE/stage/$1.part" "$STATE/stage/$1"
+	[ ! -d "$WORK" ] || archive_stamp "$STATE/stage/$1" >"$WORK/verified.$1"
 }
 
 # archive_stamp PATH : tells whether a file was touched.
