@@ -1,6 +1,6 @@
 # What people and CI do with this repository. The lab's own commands: examples/lab/lab help
 .POSIX:
-.PHONY: help build demo demo-lab demo-down test torture bench lint install clean
+.PHONY: help build demo demo-lab demo-down test test-lab test-build torture bench lint install clean
 
 lab = examples/lab/lab
 binary = $${CARGO_TARGET_DIR:-target}/release/kuboard-ha
@@ -37,9 +37,17 @@ demo-down:
 	@$(lab) down --lab demo --images
 
 # Levels that need hosts find them through examples/lab/lab, each in a lab of its own name and subnet. Slow levels go below.
+# What the lab needs and the tests are made side by side.
 test:
-	@$(lab) prepare --tests
+	@$(lab) prepare --packages
+	@$(MAKE) --no-print-directory -j 2 test-lab test-build
 	cargo test --locked --no-fail-fast
+
+test-lab:
+	@$(lab) prepare --tests
+
+test-build:
+	cargo test --locked --no-run
 
 # The same harness that `make test` runs with 20; its report lies in target/torture/ afterwards.
 torture:
