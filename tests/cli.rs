@@ -145,7 +145,8 @@ fn an_inventory_that_is_not_there_is_3() {
 
 #[test]
 fn timings_that_cannot_be_written_are_told_before_any_host_is_asked() {
-    let error = text(&run(&["up", "inventories/manual.yaml", "--timings=/no/such/folder/trace.json"], 2).stderr);
+    let error =
+        text(&run(&["up", "inventories/manual.yaml", "--timings=/no/such/folder/trace.json"], 2).stderr);
     assert!(error.contains("/no/such/folder/trace.json") && !error.contains("etcd1"), "{error}");
 }
 

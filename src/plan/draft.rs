@@ -17,6 +17,8 @@ use crate::resource::{HostName, ResourceId};
 pub enum Milestone {
     /// The store has quorum and every member is healthy.
     StoreReady,
+    /// The audit log's password lies on every host that needs it.
+    AuditPassword,
     /// The audit log takes a login.
     AuditReady,
     /// A replica answers.

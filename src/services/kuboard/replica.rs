@@ -111,7 +111,8 @@ pub fn prepare(draft: &mut Draft<'_>, host: &HostName, shared: &Shared, before: 
     let inventory = draft.inventory;
     let blind = docker::is_blind(draft, host);
     let mut job = draft.job("kuboard.prepare", STAGE, host);
-    job.after(before);
+    // It stands in the environment.
+    job.after(before).after_milestone(Milestone::AuditPassword);
     write_files(&mut job, shared);
     let docker = job.host().and_then(|seen| seen.docker.known()?.as_ref());
     let made = !blind && docker.is_some_and(|docker| !docker.containers.contains_key(CONTAINER));

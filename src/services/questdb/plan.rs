@@ -39,6 +39,7 @@ pub fn plan(draft: &mut Draft<'_>) {
     draft.stage(STAGE, "QuestDB");
     let password = password(draft, questdb);
     for job in password.values() {
+        draft.reach(Milestone::AuditPassword, job.clone());
         draft.reach(Milestone::AuditReady, job.clone());
     }
     let Some((artifact, directory)) = check::release_for(draft, questdb) else { return };
