@@ -83,7 +83,10 @@ async fn one(session: &mut Session, sink: &dyn EventSink, cancel: &Cancel) -> Re
         };
         let since = match &awaited {
             Some((first, since)) if *first == holder => *since,
-            Some((first, _)) if first.run != session.run() && !first.run.is_empty() => {
+            // Nobody's name was there to read: it was being written just then.
+            Some((first, _))
+                if first.run != session.run() && !first.run.is_empty() && !holder.run.is_empty() =>
+            {
                 return Err(LeaseError::Locked { host, holder });
             }
             _ => {

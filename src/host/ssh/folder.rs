@@ -37,11 +37,14 @@ pub(super) fn control_folder() -> std::io::Result<TempDir> {
 /// Removes a user's folders whose connection is dead: killed runs cannot do it themselves.
 fn sweep(beside: &Path, user: u32) {
     let Ok(entries) = std::fs::read_dir(beside) else { return };
+    // Asked of the kernel: a master that somebody connects to, and be it to see whether it lives, lives on.
+    let sockets = std::fs::read_to_string("/proc/net/unix").unwrap_or_default();
+    let is_listening = |folder: &Path| sockets.contains(&format!("{}/", folder.display()));
     for entry in entries.flatten() {
         let name = entry.file_name();
         let Some(made_by) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else { continue };
         let is_ours = entry.metadata().is_ok_and(|folder| folder.is_dir() && folder.uid() == user);
-        if is_ours && is_dead(&entry.path(), made_by) {
+        if is_ours && !is_listening(&entry.path()) && is_dead(&entry.path(), made_by) {
             let _ = std::fs::remove_dir_all(entry.path());
         }
     }
