@@ -410,6 +410,17 @@ fn of_a_file_with_secrets_only_what_is_none_leaves_the_host() {
     });
 }
 
+#[test]
+fn a_find_that_cannot_tell_is_no_find_that_found_nothing() {
+    everywhere(|scratch| {
+        let files = [(scratch.path("app.env").to_str().unwrap().to_owned(), FileLook::default())].into();
+        let look = facts_script(&Looks { files, ..Looks::default() });
+        assert!(sections(&scratch.run(&look).unwrap()).iter().any(|section| section.name == "end"));
+        let stub = "mkdir bin; printf '%s\\n' '#!/bin/sh' 'exit 1' >bin/find; chmod +x bin/find; PATH=$PWD/bin:$PATH";
+        assert!(scratch.run(&format!("{stub}\n{look}")).is_err());
+    });
+}
+
 /// A curl that notes how it was called and goes on with what is there, as the real one does.
 const NOTING_CURL: &str = r#"mkdir -p bin
 printf '%s\n' '#!/bin/sh' 'echo "$*" >>calls' 'cat >>asked' 'while [ "$1" != -o ]; do shift; done' \

@@ -152,7 +152,13 @@ look_packages() {
 # a file.
 look_paths() {
 	section paths
-	paths=$(find "$@" -maxdepth 0 -printf '%p %y %m %u:%g %s %C@ %l\n' 2>/dev/null)
+	paths=$(find / "$@" -maxdepth 0 -printf '%p %y %m %u:%g %s %C@ %l\n' 2>/dev/null)
+	# What is not named is not there: a find that cannot say so, like busybox's, must not pass for one that found nothing.
+	case $paths in '/ d '*) ;; *)
+		echo 'find says nothing of / here: install GNU findutils'
+		exit 1
+		;;
+	esac
 	printf '%s\n' "$paths"
 	section sums
 	regular='' texts=''

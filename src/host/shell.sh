@@ -257,6 +257,7 @@ serve() {
     trap 'stopping=yes; [ -z "$idle" ] || leave' TERM HUP
     for tool in cat date head mkdir rm sleep tail timeout wc; do need "$tool" coreutils; done
     need sed sed
+    need find findutils
     stamp=$(date +%s%N)
     read -r up _ </proc/uptime
     seconds=${stamp%%[!0-9]*}
