@@ -315,10 +315,12 @@ look_docker() {
 	echo present
 	is_active docker.service || return 0
 	said=$(ask_docker "$2")
-	# The list has an id in place of a name that stands for another image by now.
+	# The list has an id in place of a name that stands for another image by now; and no list is not an empty one.
 	case $said in
-	*'"Image":"sha256:'* | '') call_docker "$1" "$2" ;;
-	*) printf '%s\n' "$said" ;;
+	*'"Image":"sha256:'*) call_docker "$1" "$2" ;;
+	*"
+["*) printf '%s\n' "$said" ;;
+	*) call_docker "$1" "$2" ;;
 	esac
 }
 
