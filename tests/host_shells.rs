@@ -4,7 +4,6 @@
 
 mod contract;
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -144,9 +143,12 @@ async fn says_hello(site: &Site) {
     session.close().await.unwrap();
 }
 
+/// Makes a program. A process of its own writes it: the kernel runs none that another test's child, just forked from this
+/// process, still has open for writing.
 fn script(path: &Path, text: &str) {
-    std::fs::write(path, format!("#!/bin/sh\n{text}\n")).unwrap();
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let making = "printf '#!/bin/sh\\n%s\\n' \"$1\" >\"$2\" && chmod 755 \"$2\"";
+    let made = std::process::Command::new("sh").args(["-c", making, "sh", text]).arg(path).status().unwrap();
+    assert!(made.success());
 }
 
 fn login_script(text: &str) -> Site {

@@ -109,17 +109,15 @@ async fn a_shell_that_talks_without_end_is_cut_off() {
     let host =
         Fake::new("far", vec![shell(&[hear("job j "), say("\nbegin 0\n"), say(&lines("|x\n", 1 << 20))])]);
     assert_eq!(job(&host).await.0, Err(HostErrorKind::Protocol));
-    // One look of a gigabyte, and one line of a gigabyte: what is heard of either is bounded.
-    for endless in [lines("|word word word word\n", 32 << 20), format!("|{}\n", lines("x", 32 << 20))] {
-        let host = Fake::new(
-            "far",
-            vec![shell(&[hear("gather "), say(&endless), say("\ngathered 0 \n"), Act::Hang])],
-        );
-        let look = open(&host).await.gather("true", Duration::from_secs(5)).await;
-        assert!(match &look {
-            Ok(look) => look.text.len() <= 64 * 1024 + 1,
-            Err(error) => error.kind == HostErrorKind::Protocol && error.message.contains("4 MiB"),
-        });
+    // One look of a gigabyte is not heard, nor is one line of a gigabyte.
+    for (endless, why) in [
+        (format!("\ngathered 0 {} \n{}", 32 << 20, lines("word ", 32 << 20)), "4 MiB"),
+        (format!("\n{}\ngathered 0 0 \n", lines("|x", 32 << 20)), "out of turn"),
+    ] {
+        let host = Fake::new("far", vec![shell(&[hear("gather "), say(&endless), Act::Hang])]);
+        let error = open(&host).await.gather("true", Duration::from_secs(5)).await.err().unwrap();
+        assert_eq!(error.kind, HostErrorKind::Protocol);
+        assert!(error.message.contains(why), "{error}");
     }
     let host = Fake::new(
         "far",

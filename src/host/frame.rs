@@ -39,8 +39,8 @@ pub enum Frame {
     Ready(String),
     /// It answers a ping.
     Pong,
-    /// A look ended with this exit status; somebody else may hold the lease.
-    Gathered(i32, Option<Holder>),
+    /// A look ended with this exit status; so many bytes that it printed follow. Somebody else may hold the lease.
+    Gathered(i32, usize, Option<Holder>),
     /// The lease is ours; whether another run had it since the last look.
     Leased(bool),
     /// The lease is another's.
@@ -85,8 +85,10 @@ impl Frame {
             "ready" => Self::Ready(rest.to_owned()),
             "pong" => Self::Pong,
             "gathered" => {
-                let (code, holder) = rest.split_once(' ')?;
-                Self::Gathered(code.parse().ok()?, (!holder.is_empty()).then(|| Holder::parse(holder)))
+                let (code, rest) = rest.split_once(' ')?;
+                let (size, holder) = rest.split_once(' ')?;
+                let holder = (!holder.is_empty()).then(|| Holder::parse(holder));
+                Self::Gathered(code.parse().ok()?, size.parse().ok()?, holder)
             }
             "leased" => Self::Leased(rest == "stale"),
             "busy" => Self::Busy(Holder::parse(rest)),

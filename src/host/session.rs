@@ -88,24 +88,19 @@ impl Session {
         let text = format!("{script}{END}");
         let head = format!("gather {} {}\n{text}", seconds(limit), text.len());
         let _turn = self.send(&head).await?;
-        let mut printed = String::new();
         within(limit + self.deadlines.answer, async {
-            loop {
-                match self.hear().await? {
-                    Frame::Output(line) if printed.len() + line.len() < LARGEST_LOOK => {
-                        printed.push_str(&line);
-                        printed.push('\n');
-                    }
-                    Frame::Output(_) => {
-                        return Err(self.confused("a look printed more than 4 MiB"));
-                    }
-                    Frame::Gathered(rc, holder) => return Ok((rc, holder)),
-                    other => return Err(self.unexpected(&other)),
+            match self.hear().await? {
+                Frame::Gathered(_, size, _) if size > LARGEST_LOOK => {
+                    Err(self.confused("a look printed more than 4 MiB"))
                 }
+                Frame::Gathered(rc, size, holder) => {
+                    let text = String::from_utf8_lossy(&self.frames.bytes(size).await?).into_owned();
+                    Ok(Look { text, rc, holder })
+                }
+                other => Err(self.unexpected(&other)),
             }
         })
         .await
-        .map(|(rc, holder)| Look { text: printed, rc, holder })
     }
 
     /// Asks for the lease.

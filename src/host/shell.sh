@@ -7,7 +7,7 @@
 
 leased='' idle='' stopping='' gone='' dog='' listener='' seen='' looked='' stale=''
 end='#kuboard-ha end'
-# A step's shell: its text comes over standard input, neither in argv (128 KiB, and visible) nor in a file.
+# The shell of a look: its text comes over standard input, neither in argv (128 KiB, and visible) nor in a file.
 runner='text=$(cat); exec </dev/null; eval "$text"'
 
 say() { printf '\n%s\n' "$*" >&3 2>/dev/null || leave; }
@@ -52,10 +52,16 @@ take() {
     case $taken in *"$end") ;; *) leave ;; esac
 }
 
-# Runs the text $2 for at most $1 seconds, with all it starts; 124 says that the time was up.
+# Runs the text $2 of a look for at most $1 seconds, with all it starts; 124 says that the time was up.
 limited() {
     printf '%s\n' "$prelude" "$runtime" "$2" |
         timeout -k 5 "$1" $interpreter -c "$runner" kuboard-ha 3>&- 4<&-
+}
+
+# The same with the text of a guard or a step. It lies in the run's own folder: no process has to hand it over.
+carry_out() {
+    printf '%s\n' ". '$WORK/runtime'" 'set -eu' "$2" >"$WORK/text" || broken "cannot write to $WORK"
+    timeout -k 5 "$1" $interpreter "$WORK/text" 3>&- 4<&- </dev/null
 }
 
 # What every text finds set, quoted by the controller.
@@ -66,24 +72,36 @@ unchanged() { echo no >\"\$WORK/changed\"; }"
 gather() {
     take "$2"
     # Asked before the look, so that nothing done during it can go unseen: who is at work now will make it stale.
-    seen=$(last) looked=yes
-    other=$(holder)
+    last
+    seen=$last looked=yes
+    holder
     [ -z "$other" ] || seen=busy
     # Older versions of bash write what stands in <<here into files, and /tmp may be full or read-only.
     text="TMPDIR=/run; export TMPDIR
 $taken"
-    code=$({ { limited "$1" "$text" 8>&- 9>&-; echo "$?" >&8; } | sed 's/^/|/' >&3; } 8>&1)
-    say "gathered $code $other"
+    printed=$(limited "$1" "$text" 9>&-; printf '\n%s' "$?")
+    code=${printed##*[!0-9]}
+    printed=${printed%?"$code"}
+    # Counted, so nothing in it passes for a frame.
+    say "gathered $code ${#printed} $other"
+    printf '%s' "$printed" >&3 2>/dev/null || leave
 }
 
-# Who holds the lease: RUN STEP SINCE LIMIT PID, or nothing. Creates nothing, and holds it for no longer than it takes.
+# Who else holds the lease into $other: RUN STEP SINCE LIMIT PID, or nothing. Creates nothing, and holds it for no longer than
+# it takes.
 holder() {
+    other=''
     [ -z "$leased" ] && [ -e "$STATE/lease" ] || return 0
-    (exec 8<"$STATE/lease" && ! flock -s -n 8) 2>/dev/null && last
+    (exec 8<"$STATE/lease" && ! flock -s -n 8) 2>/dev/null || return 0
+    last
+    other=$last
 }
 
-# What the last run left there.
-last() { cat "$STATE/holder" 2>/dev/null; }
+# What the last run left there, into $last.
+last() {
+    last=''
+    [ ! -f "$STATE/holder" ] || IFS='' read -r last <"$STATE/holder"
+} 2>/dev/null
 
 # Writes who holds the lease, for others to read. The process tells two shells of one run apart.
 hold() {
@@ -100,14 +118,17 @@ lease() {
         # Somebody who looks holds it for a moment; hence the second try.
         if ! flock -n 9 && ! { sleep 0.2 && flock -n 9; }; then
             exec 9>&-
-            say "busy $(last)"
+            last
+            say "busy $last"
             return
         fi
         leased=yes
-        [ -z "$looked" ] || [ "$(last)" = "$seen" ] || stale=stale
+        last
+        [ -z "$looked" ] || [ "$last" = "$seen" ] || stale=stale
         # Whatever a killed shell left there is nobody's now.
         why=$( (umask 077 && rm -rf "$WORK" && mkdir -p "$WORK" && date >"$WORK/since") 2>&1) ||
             broken "cannot write to $WORK: $why"
+        printf '%s\n' "$prelude" "$runtime" >"$WORK/runtime" || broken "cannot write to $WORK"
         hold - 0 || broken "cannot write to $STATE: $(hold - 0 2>&1)"
     fi
     say "leased $stale"
@@ -137,8 +158,7 @@ tell() { [ ! -s "$WORK/output" ] || tail -c 65536 "$WORK/output" | sed 's/^/|/' 
 # guard INDEX LIMIT TEXT: what must hold before the job's first step.
 guard() {
     [ -z "$over" ] || return 0
-    limited "$2" "set -eu
-$3" >"$WORK/output" 2>&1
+    carry_out "$2" "$3" >"$WORK/output" 2>&1
     code=$?
     [ "$code" != 0 ] || return 0
     over=yes
@@ -158,8 +178,7 @@ step() {
     hold "$job/$1" "$2" || broken "cannot write to $STATE: $(hold "$job/$1" "$2" 2>&1)"
     say "begin $1"
     : >"$WORK/changed"
-    limited "$2" "set -eu
-$3" >"$WORK/output" 2>&1
+    carry_out "$2" "$3" >"$WORK/output" 2>&1
     code=$?
     # timeout kills itself with what ignored its first signal.
     now

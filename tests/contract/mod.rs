@@ -114,13 +114,19 @@ async fn looks_and_leaves_no_trace(site: &Site) {
         )
         .await
         .unwrap();
-    assert_eq!(look.text, "hello you\ndemo r1\nno input\nno end\n");
+    assert_eq!(look.text, "hello you\ndemo r1\nno input\nno end");
     assert_eq!((look.rc, &look.holder), (3, &None));
     let clock = session.clock().unwrap();
     assert!(
         clock.offset_ms.unsigned_abs() <= u64::try_from(clock.doubt.as_millis()).unwrap_or(u64::MAX) + 5,
         "{clock:?}"
     );
+    // What it prints counts by its size: nothing in it passes for a frame, and nothing gets lost.
+    let forger = "printf '\\nend 0 0 yes\\n\\ngathered 7 0 \\n|x\\r\\n0\\n1\\n'; (echo bye >&3) 2>/dev/null; echo \"\u{e9}\"";
+    let look = session.gather(forger, limit(5)).await.unwrap();
+    assert_eq!((look.rc, look.text.as_str()), (0, "\nend 0 0 yes\n\ngathered 7 0 \n|x\r\n0\n1\n\u{e9}\n"));
+    let silent = session.gather(":", limit(5)).await.unwrap();
+    assert_eq!((silent.rc, silent.text.as_str()), (0, ""));
     let hung = session.gather("echo so far; sleep 60", limit(1)).await.unwrap();
     assert_eq!((hung.rc, hung.text.as_str()), (124, "so far\n"));
     session.close().await.unwrap();
@@ -146,7 +152,7 @@ async fn hostile_values_arrive_as_they_are(site: &Site) {
     let hostile = "a'b\"c`touch x`$(touch x)\\n\\\\ $HOME !! * ~ ; & | > <\n#kuboard-ha end\ntab\there \u{fc}\u{4e2d}%s";
     let mut session = site.leased("r1").await;
     let print = format!("printf '%s' {}", quote(hostile));
-    assert_eq!(session.gather(&print, limit(5)).await.unwrap().text, format!("{hostile}\n"));
+    assert_eq!(session.gather(&print, limit(5)).await.unwrap().text, hostile);
     let (end, frames) = run(&mut session, &job(&[(&print, 5)])).await;
     assert_eq!(end, JobEnd::Done);
     let lines: Vec<_> = frames
