@@ -3,7 +3,8 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize, Serializer};
-use sha2::{Digest, Sha256};
+
+use crate::resource::Sha256Digest;
 
 /// A value that must not be shown. Only [`Secret::reveal`] gives it away.
 #[derive(Clone, PartialEq, Eq)]
@@ -83,7 +84,7 @@ impl fmt::Display for SecretId {
 }
 
 /// Tells two values of one secret apart without showing either: the first 16 hexadecimal digits of
-/// `sha256("kuboard-ha CLUSTER ID " + value)`. Hosts compute the same with `sha256sum`.
+/// `sha256("kuboard-ha CLUSTER ID " + hex(sha256(value)))`. Hosts compute the same with `sha256sum`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Fingerprint(String);
@@ -91,14 +92,16 @@ pub struct Fingerprint(String);
 impl Fingerprint {
     /// The fingerprint of `value`.
     pub fn of(cluster: &str, id: &SecretId, value: &Secret<String>) -> Self {
-        let digest = Sha256::new()
-            .chain_update(format!("kuboard-ha {cluster} {id} "))
-            .chain_update(value.reveal())
-            .finalize();
-        Self(digest[..8].iter().map(|byte| format!("{byte:02x}")).collect())
+        Self::of_digest(cluster, id, &Sha256Digest::of(value.reveal().as_bytes()))
     }
 
-    /// A fingerprint as a host reported it.
+    /// The fingerprint of the value with this digest.
+    pub fn of_digest(cluster: &str, id: &SecretId, digest: &Sha256Digest) -> Self {
+        let digest = Sha256Digest::of(format!("kuboard-ha {cluster} {id} {digest}").as_bytes());
+        Self(digest.as_str()[..16].to_owned())
+    }
+
+    /// A fingerprint as text.
     pub fn observed(text: &str) -> Self {
         Self(text.to_owned())
     }
@@ -127,9 +130,9 @@ mod tests {
 
     #[test]
     fn a_fingerprint_is_what_sha256sum_gives_on_a_host() {
-        // printf 'kuboard-ha c sso-secret value' | sha256sum | cut -c1-16
+        // printf 'kuboard-ha c sso-secret %s' "$(printf value | sha256sum | cut -c1-64)" | sha256sum | cut -c1-16
         let print = Fingerprint::of("c", &SecretId::new("sso-secret"), &Secret::new("value".into()));
-        assert_eq!(print.as_str(), "51bd277b2e133208");
+        assert_eq!(print.as_str(), "a41c41bb4ac4d69d");
         assert_ne!(print, Fingerprint::of("d", &SecretId::new("sso-secret"), &Secret::new("value".into())));
     }
 }

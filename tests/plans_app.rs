@@ -223,7 +223,7 @@ fn java_comes_from_the_distribution_only_where_it_is_needed() {
         let planning = plan(&inventory, &facts);
         let blocked: Vec<String> =
             codes(&planning, Severity::Blocked).into_iter().map(str::to_owned).collect();
-        (actions(job(&planning, "questdb.install@questdb")).contains(&"package".to_owned()), blocked)
+        (actions(job(&planning, "questdb.prepare@questdb")).contains(&"package".to_owned()), blocked)
     };
     assert_eq!(steps(None, None), (true, vec![]));
     assert_eq!(steps(Some(8), None), (true, vec![]));
@@ -318,6 +318,6 @@ fn a_data_directory_is_corrected_not_emptied() {
     let wrong = DirectoryFact { mode: 0o777, owner: "root:root".to_owned(), empty: false };
     on(&mut facts, "questdb").directories.insert("/var/lib/questdb".to_owned(), Some(wrong));
     let planning = plan(&inventory, &facts);
-    assert_eq!(actions(job(&planning, "questdb.install@questdb")), ["make-dir"]);
+    assert_eq!(actions(job(&planning, "questdb.prepare@questdb")), ["make-dir"]);
     assert_eq!(planning.plan.risk(), Risk::None);
 }

@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use kuboard_ha::facts::look::{FileLook, Looks};
-use kuboard_ha::facts::model::{FileState, Observed};
+use kuboard_ha::facts::model::{FileState, HostFacts, Observed};
 use kuboard_ha::facts::probe::{files, sections};
+use kuboard_ha::facts::read::read;
 use kuboard_ha::facts::script::script as facts_script;
 use kuboard_ha::inventory::model::Transfer;
 use kuboard_ha::plan::model::{Action, Job, JobId, Reason, Risk, SecretChange, StageId, Step};
@@ -90,6 +91,12 @@ impl Scratch {
             steps: vec![step],
         };
         self.run(&script(&job, Transfer::Push).steps[0].text)
+    }
+
+    fn look(&self, looks: &Looks) -> HostFacts {
+        let (facts, complete) = read(looks, &self.run(&facts_script(looks)).unwrap());
+        assert!(complete);
+        facts
     }
 
     fn manifest(&self) -> BTreeMap<String, String> {
@@ -188,7 +195,11 @@ fn secrets_take_the_form_of_their_place() {
             scratch.run("secret_systemd_env p").unwrap(),
             "\"a/b:c@d?e#f%g h~i.j_k-l0é\\\"\\\\\\$\\`'\""
         );
-        assert_eq!(scratch.run("fingerprint p").unwrap().trim().len(), 16);
+        let (id, looks) = (SecretId::new("p"), Looks { links: ["/".into()].into(), ..Looks::default() });
+        let print = scratch.run("fingerprint p").unwrap();
+        assert_eq!(scratch.look(&looks).secrets[&id].as_str(), print.trim());
+        let value = Secret::new("a/b:c@d?e#f%g h~i.j_k-l0é\"\\$`'".to_owned());
+        assert_eq!(Fingerprint::of("c", &id, &value).as_str(), print.trim());
     });
 }
 
@@ -305,8 +316,12 @@ fn an_archive_is_verified_unpacked_beside_and_recorded() {
             scratch.manifest()[&format!("install {directory}")],
             format!("{} {}", artifact.sha256, stamp.trim())
         );
+        let looks = Looks { installs: [directory.clone()].into(), ..Looks::default() };
+        let intact = || scratch.look(&looks).installs[&directory].as_ref().unwrap().intact;
+        assert!(intact());
         fs::write(format!("{directory}/tool"), "tampered").unwrap();
         assert_ne!(scratch.run(&format!("tree_stamp {}", quote(&directory))).unwrap(), stamp);
+        assert!(!intact());
     });
 }
 
@@ -408,6 +423,29 @@ fn of_a_file_with_secrets_only_what_is_none_leaves_the_host() {
         let expected = "# ours\nA=a b=c\nGONE=***\nAB=***\nONCE=***\n\n***";
         assert_eq!(shown(scratch).as_deref(), Some(expected));
     });
+}
+
+#[test]
+fn who_listens_and_who_is_connected_is_told() {
+    let here = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let there = std::net::TcpListener::bind(("::1", 0)).unwrap();
+    let place = here.local_addr().unwrap();
+    let caller = std::net::TcpStream::connect(place).unwrap();
+    let (_held, _) = here.accept().unwrap();
+    everywhere(|scratch| {
+        let looks = Looks { ports: [place.port()].into(), ..Looks::default() };
+        let said = scratch.run(&facts_script(&looks)).unwrap();
+        let facts = scratch.look(&looks);
+        for place in [place, there.local_addr().unwrap()] {
+            let found = facts.listeners.iter().find(|found| found.port == place.port()).unwrap();
+            assert_eq!(found.ip, place.ip());
+            let process = found.process.as_deref().unwrap();
+            assert!(process.ends_with(&format!("({})", std::process::id())), "{process}");
+        }
+        // Loopback is nobody else; the look itself told of it.
+        assert!(facts.callers.is_empty() && said.contains(&format!("caller {:04X} 0100007F", place.port())));
+    });
+    drop(caller);
 }
 
 #[test]

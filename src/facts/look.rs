@@ -33,7 +33,7 @@ pub struct Looks {
     pub docker: Option<DockerLook>,
     /// The services' own probes; all run at once, each with its own limit.
     pub probes: Vec<Probe>,
-    /// HTTP requests, made beside the probes.
+    /// HTTP requests, made beside the probes, one after the other: what may block comes last.
     pub requests: Vec<Request>,
 }
 
@@ -51,6 +51,8 @@ pub struct Request {
     pub path: &'static str,
     /// JSON to post; empty for a GET.
     pub body: &'static str,
+    /// Bash text that goes on with the raw answer in `$answer`. What it prints goes to `Service::read` under its own name.
+    pub next: Option<Procedure>,
 }
 
 impl Request {

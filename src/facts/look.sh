@@ -8,7 +8,7 @@
 # One question that cannot be answered is no reason not to ask the others.
 set +e
 
-mark=$(cat /proc/sys/kernel/random/uuid)
+read -r mark </proc/sys/kernel/random/uuid
 [ "${#mark}" -ge 32 ] || fail 'the kernel draws no random numbers'
 printf 'mark %s\n' "$mark"
 
@@ -28,9 +28,8 @@ look_system() {
 		. /etc/os-release 2>/dev/null
 		printf 'os %s\nversion %s\nlike %s\n' "$ID" "$VERSION_ID" "$ID_LIKE"
 	)
-	# The order of the two is fixed, however they are asked for.
-	kernel=$(uname -rm)
-	printf 'machine %s\nkernel %s\n' "${kernel##* }" "${kernel% *}"
+	read -r kernel </proc/sys/kernel/osrelease
+	printf 'machine %s\nkernel %s\n' "$(uname -m)" "$kernel"
 	while read -r key value _; do
 		[ "$key" != Uid: ] || printf 'uid %s\n' "$value"
 	done </proc/self/status
@@ -61,23 +60,36 @@ look_system() {
 	printf 'uptime %s\n' "$up"
 }
 
+# look_network PORT... : addresses; who listens, and who is connected to the ports, each once, as the kernel writes both: `listen
+# ADDRESS:PORT [PID COMMAND]` and `caller PORT ADDRESS`. The kernel takes its time for a table: each is read once.
 look_network() {
 	section addresses
 	ip -o addr show 2>/dev/null
-	section listeners
-	ss -Hltnp 2>/dev/null
-}
-
-# look_callers PORT... : who is connected to it, each once, as the kernel writes ports and addresses.
-look_callers() {
-	section callers
+	section sockets
 	ports=
-	for port in "$@"; do ports="$ports $(printf '%04X' "$port")"; done
-	awk -v ports="$ports " '$4 == "01" {
-		split($2, own, ":")
-		split($3, other, ":")
-		if (index(ports, " " own[2] " ") && !seen[own[2], other[1]]++) print own[2], other[1]
-	}' /proc/net/tcp /proc/net/tcp6 2>/dev/null
+	for port in "$@"; do ports="$ports $port"; done
+	tables=/proc/net/tcp
+	[ ! -e /proc/net/tcp6 ] || tables="$tables /proc/net/tcp6"
+	# shellcheck disable=SC2086  # two words
+	find /proc/[0-9]*/fd -maxdepth 1 -lname 'socket:*' -printf '%p %l\n' 2>/dev/null |
+		awk -v ports="$ports " '
+			$1 !~ /^\/proc/ && $4 == "0A" { listens[$10] = $2 }
+			$1 !~ /^\/proc/ && $4 == "01" {
+				split($2, own, ":")
+				split($3, other, ":")
+				if (index(ports, " " own[2] " ") && !seen[own[2], other[1]]++) print "caller", own[2], other[1]
+			}
+			$1 ~ /^\/proc/ {
+				inode = substr($2, 9, length($2) - 9)
+				if (!(inode in listens)) next
+				split($1, path, "/")
+				command = ""
+				getline command <("/proc/" path[3] "/comm")
+				close("/proc/" path[3] "/comm")
+				print "listen", listens[inode], path[3], command
+				delete listens[inode]
+			}
+			END { for (inode in listens) print "listen", listens[inode] }' $tables -
 }
 
 # look_state : what lies in our folder; keeps the manifest at hand.
@@ -89,21 +101,13 @@ look_state() {
 	section manifest
 	manifest=
 	if [ -f "$STATE/manifest" ]; then
-		while IFS= read -r line || [ -n "$line" ]; do
-			printf '%s\n' "$line"
-			manifest="$manifest
-$line"
-		done <"$STATE/manifest"
+		manifest="
+$(cat "$STATE/manifest")"
+		printf '%s\n' "$manifest"
 	fi
 	section staged
 	for path in "$STATE"/stage/*; do
 		if [ -e "$path" ]; then printf '%s\n' "${path##*/}"; fi
-	done
-	section secrets
-	for path in "$STATE"/secrets/*; do
-		[ -f "$path" ] || continue
-		printf '%s ' "${path##*/}"
-		fingerprint "${path##*/}"
 	done
 }
 
@@ -128,8 +132,10 @@ look_mounts() {
 	# shellcheck disable=SC2086  # the paths of an inventory hold no spaces
 	stat -f -c '%n %a %S %d %c' $nears 2>/dev/null
 	section reals
-	# shellcheck disable=SC2086
-	realpath $nears 2>/dev/null
+	for near in $nears; do
+		if cd -P -- "$near" 2>/dev/null; then pwd -P; else realpath "$near"; fi
+	done
+	cd /
 	section mounted
 	findmnt -n -r -o TARGET,FSTYPE,OPTIONS,UUID 2>/dev/null
 }
@@ -149,7 +155,7 @@ look_packages() {
 }
 
 # look_paths PATH... : type, mode, owner, size and change time of those that exist, and where links lead; digests of what is
-# a file.
+# a file, and of our secrets.
 look_paths() {
 	section paths
 	paths=$(find / "$@" -maxdepth 0 -printf '%p %y %m %u:%g %s %C@ %l\n' 2>/dev/null)
@@ -160,8 +166,8 @@ look_paths() {
 		;;
 	esac
 	printf '%s\n' "$paths"
-	section sums
-	regular='' texts=''
+	section "sums $CLUSTER $STATE"
+	regular='' texts='' shown=''
 	while read -r path type _ _ size _; do
 		[ "$type" = f ] || continue
 		regular="$regular $path"
@@ -170,7 +176,7 @@ look_paths() {
 		$paths
 	PATHS
 	# shellcheck disable=SC2086  # the paths of ours and of an inventory hold no spaces
-	[ -z "$regular" ] || sha256sum $regular 2>/dev/null
+	sha256sum $regular "$STATE"/secrets/* 2>/dev/null
 	section defaults
 	for path in $regular; do
 		if ! is_recorded "$path" && package_default "$path"; then printf '%s\n' "$path"; fi
@@ -199,39 +205,42 @@ is_text() {
 # look_text PATH [NAME...] : a small file's text; the value of NAME= is masked.
 look_text() {
 	is_text "$1" || return 0
-	section "text $1"
-	path=$1
-	shift
-	while IFS= read -r line || [ -n "$line" ]; do
-		for name in "$@"; do
-			case $line in "$name="*) line="$name=***" ;; esac
-		done
-		printf '%s\n' "$line"
-	done <"$path"
+	shown="$shown
+all $*"
 }
 
 # look_clear_text PATH NAME... : the text of a file with secrets in it that we wrote: the values of NAME= and comments. One
 # that is kept as a secret here was one when the file was written, whatever the inventory says now.
 look_clear_text() {
 	is_text "$1" && is_recorded "$1" || return 0
-	section "text $1"
-	path=$1 clear=
+	shown="$shown
+only $1"
 	shift
 	for name in "$@"; do
-		[ -e "$STATE/secrets/env.$name" ] || clear="$clear $name "
+		[ -e "$STATE/secrets/env.$name" ] || shown="$shown $name"
 	done
-	while IFS= read -r line || [ -n "$line" ]; do
-		case $line in
-		'' | '#'*) printf '%s\n' "$line" ;;
-		*=*)
-			case $clear in
-			*" ${line%%=*} "*) printf '%s\n' "$line" ;;
-			*) printf '%s=***\n' "${line%%=*}" ;;
-			esac
-			;;
-		*) printf '***\n' ;;
-		esac
-	done <"$path"
+}
+
+# look_texts : those that were named; one process for all: the shell reads byte by byte.
+look_texts() {
+	section texts
+	printf '%s\n' "$shown" | awk -v mark="$mark" '
+		NF {
+			split("", named)
+			for (i = 3; i <= NF; i++) named[$i] = 1
+			print mark, "text", $2
+			while ((getline line <$2) > 0) {
+				at = index(line, "=")
+				name = substr(line, 1, at - 1)
+				if ($1 == "all") {
+					if (at && name in named) line = name "=***"
+				} else if (line != "" && line !~ /^#/ && !(at && name in named)) {
+					line = at ? name "=***" : "***"
+				}
+				print line
+			}
+			close($2)
+		}'
 }
 
 # look_directories PATH... : which of them are directories, and whether each holds nothing.
@@ -251,23 +260,18 @@ look_directories() {
 }
 
 look_installs() {
-	section installs
 	for path in "$@"; do
 		[ -d "$path" ] || continue
-		printf '%s ' "$path"
-		tree_stamp "$path"
+		section "install $path"
+		tree "$path"
 	done
 }
 
 look_users() {
 	section users
 	for name in "$@"; do
-		known=
-		while IFS=: read -r user _; do
-			if [ "$user" = "$name" ]; then known=yes && break; fi
-		done </etc/passwd
 		# One may come from elsewhere.
-		if [ -n "$known" ] || id -u "$name" >/dev/null 2>&1; then printf '%s\n' "$name"; fi
+		if grep -q "^$name:" /etc/passwd || id -u "$name" >/dev/null 2>&1; then printf '%s\n' "$name"; fi
 	done
 }
 
@@ -286,15 +290,17 @@ look_units() {
 
 look_sysctls() {
 	section sysctls
+	settings=
 	for name in "$@"; do
 		path=/proc/sys rest=$name
 		while :; do
 			path=$path/${rest%%.*}
 			case $rest in *.*) rest=${rest#*.} ;; *) break ;; esac
 		done
-		# Not read: it takes byte by byte, and the kernel gives a setting whole or not at all.
-		if value=$(cat "$path" 2>/dev/null); then printf '%s %s\n' "$name" "$value"; fi
+		settings="$settings $path"
 	done
+	# shellcheck disable=SC2086  # names of settings hold no spaces
+	grep -H '' $settings 2>/dev/null
 }
 
 # is_active UNIT : whether it runs. systemd keeps a link for each unit that does; asking it takes 10 ms.
@@ -318,20 +324,21 @@ look_docker() {
 	# The list has an id in place of a name that stands for another image by now; and no list is not an empty one.
 	case $said in
 	*'"Image":"sha256:'*) call_docker "$1" "$2" ;;
-	*"
+	*"Server: Docker/"*"
 ["*) printf '%s\n' "$said" ;;
 	*) call_docker "$1" "$2" ;;
 	esac
 }
 
 # ask_docker 'IMAGE...' : what the engine says to curl, each answer followed by `url ADDRESS`; all of them take a third of
-# the time of one call of the client. The list of containers has nobody's environment in it.
+# the time of one call of the client. The list of containers has nobody's environment in it. Asked for its version, the engine
+# runs programs; it says it in each answer's head.
 ask_docker() {
 	command -v curl >/dev/null 2>&1 && [ -S /run/docker.sock ] || return 0
-	set -- "$1" http://docker/version 'http://docker/containers/json?all=1'
+	set -- "$1" 'http://docker/containers/json?all=1'
 	for name in $1; do set -- "$@" "http://docker/images/$name/json"; done
 	shift
-	curl -s -g -m 4 --noproxy '*' --unix-socket /run/docker.sock -w '\nurl %{url_effective}\n' "$@"
+	curl -s -g -i -m 4 --noproxy '*' --unix-socket /run/docker.sock -w '\nurl %{url_effective}\n' "$@"
 }
 
 # call_docker 'CONTAINER...' 'IMAGE...' : the same from the client, whose calls take a while: side by side.
@@ -369,11 +376,12 @@ beside() {
 # beside_ends : notes how long it took, whichever way it ended.
 beside_ends() {
 	read -r look_now _ </proc/uptime
-	printf '%s %s %s\n' "$beside_name" "$beside_begun" "$look_now" >"$looks/.took.$beside_name"
+	printf '%s %s %s\n' "$beside_name" "$beside_begun" "$look_now" >"$looks/took.$beside_name"
 }
 
-# ask_all LIMIT NAME HOST PORT PATH BODY ... : begins several requests at once, each with its answer or `exit N` in a section
-# `probe NAME`; one bash for all of them. What does not answer in time leaves nothing.
+# ask_all LIMIT NAME HOST PORT PATH BODY NEXT_NAME NEXT ... : begins requests, one after the other in one bash, each with its answer or
+# `exit N` in a section `probe NAME`. What does not answer in time leaves nothing, nor does what would have come after it. NEXT is
+# bash text that goes on with $answer, into a section of its own; what it leaves running is waited for.
 ask_all() {
 	beside requests ask_each "$@"
 }
@@ -383,17 +391,20 @@ ask_each() {
 	shift
 	# shellcheck disable=SC2016  # bash fills in its own variables
 	mark=$mark looks=$looks timeout "$limit" bash -c "$http_ask"'
-		one() {
-			local name=$1 begun ended
+		told() { printf "%s probe %s\n" "$mark" "$1" >"$looks/$1"; }
+		requests=("$@")
+		while [ "$#" -ge 7 ]; do told "$1"; shift 7; done
+		set -- "${requests[@]}"
+		while [ "$#" -ge 7 ]; do
 			read -r begun _ </proc/uptime
-			printf "%s probe %s\n" "$mark" "$name"
-			ask "$2" "$3" "$4" "$5" || printf "\nexit %s" "$?"
+			if ask "$2" "$3" "$4" "$5"; then printf "%s" "$answer"; else printf "\nexit %s" "$?"; fi >>"$looks/$1"
 			read -r ended _ </proc/uptime
-			printf "%s %s %s\n" "$name" "$begun" "$ended" >"$looks/.took.$name"
-		}
-		while [ "$#" -ge 5 ]; do
-			one "$1" "$2" "$3" "$4" "$5" >"$looks/$1" &
-			shift 5
+			printf "%s %s %s\n" "$1" "$begun" "$ended" >"$looks/took.$1"
+			if [ -n "$6" ]; then
+				told "$6"
+				eval "$7" >>"$looks/$6"
+			fi
+			shift 7
 		done
 		wait' - "$@"
 }
@@ -402,10 +413,8 @@ ask_each() {
 together() {
 	section wait
 	wait
-	cat "$looks"/* 2>/dev/null
-	section parts
-	printf '%s\n' "${look_parts%
-*}"
-	cat "$looks"/.took.* 2>/dev/null
+	printf '%s parts\n%s\n' "$mark" "${look_parts%
+*}" >"$looks/took"
+	cat "$looks"/*
 	section end
 }

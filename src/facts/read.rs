@@ -11,7 +11,6 @@ use crate::facts::probe::{
     Section, docker, files, firewall, network, parts, sections, storage, system, units,
 };
 use crate::resource::Sha256Digest;
-use crate::secret::{Fingerprint, SecretId};
 use crate::services::Service;
 
 /// Reads everything that a look printed. `complete` is false where the end is missing: the look was cut off.
@@ -27,13 +26,18 @@ pub fn read(looks: &Looks, text: &str) -> (HostFacts, bool) {
     let there = files::found(&paths);
     let (mut found, changed) = files::files(&there, &lines("sums"), &lines("defaults"), looked, &manifest);
     texts(&all, &mut found);
+    let trees: Vec<_> = all
+        .iter()
+        .filter(|section| section.name == "install")
+        .map(|section| (section.argument, section.lines.as_slice()))
+        .collect();
     let keys = keys_on_disk(&found);
     let configured = Configured { files: &looks.units, keys: &keys, changed: &changed, clock };
     let mut facts = HostFacts {
         system,
         addresses: network::addresses(&lines("addresses")),
-        listeners: network::listeners(&lines("listeners")),
-        callers: network::callers(&lines("callers")),
+        listeners: network::listeners(&lines("sockets")),
+        callers: network::callers(&lines("sockets")),
         mounts: storage::mounts(storage::Storage {
             paths: &lines("mounts"),
             rooms: &lines("rooms"),
@@ -43,18 +47,19 @@ pub fn read(looks: &Looks, text: &str) -> (HostFacts, bool) {
         packages: packages(looks, &lines("packages")),
         links: files::links(&there, &looks.links),
         directories: files::directories(&there, &lines("directories"), &looks.directories),
-        installs: files::installs(&lines("installs"), &looks.installs, &manifest),
+        installs: files::installs(&trees, &looks.installs, &manifest),
         users: looks
             .users
             .iter()
             .map(|user| (user.clone(), lines("users").contains(&user.as_str())))
             .collect(),
         units: units::units(&lines("units"), &lines("stamps"), &configured),
-        sysctls: pairs(&lines("sysctls")),
+        sysctls: sysctls(looks, &lines("sysctls")),
         docker: Observed::Unknown("not looked at".to_owned()),
-        secrets: pairs(&lines("secrets"))
-            .into_iter()
-            .map(|(id, print)| (SecretId::new(&id), Fingerprint::observed(&print)))
+        secrets: all
+            .iter()
+            .filter(|section| section.name == "sums")
+            .flat_map(|section| files::secrets(section.argument, &section.lines))
             .collect(),
         clusters: lines("clusters").into_iter().map(str::to_owned).collect(),
         staged: lines("staged").into_iter().filter_map(Sha256Digest::parse).collect(),
@@ -137,10 +142,12 @@ fn packages(looks: &Looks, lines: &[&str]) -> BTreeMap<String, Option<String>> {
     found
 }
 
-fn pairs(lines: &[&str]) -> BTreeMap<String, String> {
-    lines
-        .iter()
-        .filter_map(|line| line.split_once(' '))
-        .map(|(name, value)| (name.to_owned(), value.split_whitespace().collect::<Vec<_>>().join(" ")))
-        .collect()
+/// Reads `/proc/sys/PATH:VALUE`.
+fn sysctls(looks: &Looks, lines: &[&str]) -> BTreeMap<String, String> {
+    let values: BTreeMap<&str, &str> = lines.iter().filter_map(|line| line.split_once(':')).collect();
+    let value = |name: &String| {
+        let value = values.get(format!("/proc/sys/{}", name.replace('.', "/")).as_str())?;
+        Some((name.clone(), value.split_whitespace().collect::<Vec<_>>().join(" ")))
+    };
+    looks.sysctls.iter().filter_map(value).collect()
 }

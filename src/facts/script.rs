@@ -27,8 +27,11 @@ pub fn script(looks: &Looks) -> String {
     }
     if !looks.requests.is_empty() {
         let _ = write!(text, "ask_all {}", Request::LIMIT.as_secs());
-        for Request { name, host, port, path, body } in &looks.requests {
+        for Request { name, host, port, path, body, next } in &looks.requests {
+            let (next_name, next) =
+                next.as_ref().map(|next| (next.name, procedure(next))).unwrap_or_default();
             let _ = write!(text, " {name} {} {port} {} {}", quote(host), quote(path), quote(body));
+            let _ = write!(text, " '{next_name}' {}", quote(&without_comments(&next)));
         }
         text.push('\n');
     }
@@ -41,10 +44,9 @@ pub fn script(looks: &Looks) -> String {
         );
     }
     let _ = writeln!(text, "look_firewall() {{\n{FIREWALL}\n}}\nbeside firewall look_firewall");
-    text.push_str("look_system\nlook_network\nlook_state\n");
-    let ports: BTreeSet<String> = looks.ports.iter().map(u16::to_string).collect();
+    let ports: BTreeSet<String> = looks.ports.iter().map(|port| format!("{port:04X}")).collect();
+    let _ = writeln!(text, "look_system\nlook_network{}\nlook_state", words(&ports));
     for (function, names) in [
-        ("look_callers", &ports),
         ("look_mounts", &looks.paths),
         ("look_packages", &looks.packages),
         ("look_paths", &looks.named()),
@@ -66,6 +68,7 @@ pub fn script(looks: &Looks) -> String {
         };
         let _ = writeln!(text, "{function} {}{}", quote(path), words(names));
     }
+    text.push_str("look_texts\n");
     text.push_str("together\n");
     text
 }

@@ -114,16 +114,11 @@ fn write(path: &str, mode: u32, owner: &str, content: &Content, seen: &mut HostF
 }
 
 fn change_unit(unit: &str, change: UnitChange, stamp: &[String], seen: &mut HostFacts) {
-    if change == UnitChange::DaemonReload {
-        for state in seen.units.values_mut().flatten() {
-            state.needs_reload = false;
-        }
-        return;
-    }
     let running = (!stamp.is_empty()).then(|| stamp_key(stamp, seen));
     let state: &mut UnitState = seen.units.entry(unit.to_owned()).or_default().get_or_insert_default();
     match change {
-        UnitChange::DaemonReload => {}
+        // All units are read again then, but only where this one asks for it.
+        UnitChange::DaemonReload => state.needs_reload = false,
         UnitChange::Enable => state.enabled = true,
         UnitChange::DisableNow | UnitChange::Stop => {
             state.enabled &= change == UnitChange::Stop;

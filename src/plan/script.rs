@@ -177,7 +177,7 @@ fn write_file(path: &str, mode: u32, owner: &str, content: &Content, check: &str
 fn change_unit(unit: &str, change: UnitChange, stamp: &[String]) -> String {
     let unit = quote(unit);
     let mut text = match change {
-        UnitChange::DaemonReload => "systemctl daemon-reload".to_owned(),
+        UnitChange::DaemonReload => format!("reload_for {unit}"),
         UnitChange::Enable => format!("systemctl enable --quiet {unit}"),
         UnitChange::DisableNow => format!("systemctl disable --quiet --now {unit}"),
         UnitChange::Start => format!("systemctl start {unit}"),

@@ -14,7 +14,7 @@ fail() {
 
 # record 'KIND NAME' VALUE : sets an entry; on disk before it returns.
 record() {
-	mkdir -p "$STATE"
+	[ -d "$STATE" ] || mkdir -p "$STATE"
 	{
 		if [ -f "$STATE/manifest" ]; then
 			while IFS= read -r record_line; do
@@ -71,12 +71,8 @@ secret_systemd_env() {
 
 # fingerprint ID : tells values apart without showing them.
 fingerprint() {
-	fingerprint_sum=$(
-		{
-			printf 'kuboard-ha %s %s ' "$CLUSTER" "$1"
-			cat "$STATE/secrets/$1"
-		} | sha256sum
-	)
+	fingerprint_sum=$(sha256sum <"$STATE/secrets/$1")
+	fingerprint_sum=$(printf 'kuboard-ha %s %s %s' "$CLUSTER" "$1" "${fingerprint_sum%% *}" | sha256sum)
 	printf '%.16s\n' "$fingerprint_sum"
 }
 
@@ -107,12 +103,17 @@ secret_keep() {
 
 # begin_file PATH MODE OWNER : makes $new beside PATH, mode and owner before any content.
 begin_file() {
-	new="$(dirname "$1")/.$(basename "$1").kuboard-ha.new"
-	mkdir -p "$(dirname "$1")"
+	new="${1%/*}/.${1##*/}.kuboard-ha.new"
+	parents_of "$1"
 	rm -f "$new"
 	: >"$new"
 	chown "$3" "$new"
 	chmod "$2" "$new"
+}
+
+# parents_of PATH : makes the directory that it stands in.
+parents_of() {
+	[ -d "${1%/*}" ] || mkdir -p "${1%/*}"
 }
 
 # text STRING : prints it as it is.
@@ -131,7 +132,7 @@ end_file() {
 	end_sum=$(sha256sum <"$new")
 	record "file $end_path" "$end_key ${end_sum%% *}"
 	mv -f "$new" "$end_path"
-	sync "$(dirname "$end_path")" 2>/dev/null || sync
+	sync "${end_path%/*}" 2>/dev/null || sync
 }
 
 make_dir() {
@@ -141,7 +142,7 @@ make_dir() {
 }
 
 make_link() {
-	mkdir -p "$(dirname "$1")"
+	parents_of "$1"
 	if [ -d "$1" ] && [ ! -L "$1" ]; then fail "$1 is a directory, a link was expected"; fi
 	ln -sfn "$2" "$1.kuboard-ha.new"
 	mv -fT "$1.kuboard-ha.new" "$1"
@@ -256,9 +257,12 @@ rpm_add() {
 
 # ---- archives: $STATE/stage/SHA256, verified on this host before anything is unpacked
 
-# tree_stamp DIRECTORY : changes when a name, size, mode or change time below it does.
+# tree DIRECTORY : what lies there, a line each.
+tree() { find "$1" -printf '%P|%y|%s|%m|%U|%C@\n' 2>/dev/null; }
+
+# tree_stamp DIRECTORY : changes when a name, size, mode or change time below it does. A look computes it from the tree itself.
 tree_stamp() {
-	tree_sum=$(find "$1" -printf '%P|%y|%s|%m|%U|%C@\n' 2>/dev/null | sort | sha256sum)
+	tree_sum=$(tree "$1" | sort | sha256sum)
 	printf '%.32s\n' "$tree_sum"
 }
 
@@ -309,6 +313,9 @@ is_unchanged() {
 	[ "${staged_sum%% *}" = "$1" ] || fail "the staged archive changed: ${staged_sum%% *}, expected $1"
 }
 
+# sync_tree DIRECTORY : these files only: all that waits to be written may be a lot, and others'.
+sync_tree() { find "$1" -type f -exec sync {} + 2>/dev/null; }
+
 # unpack SHA256 DIRECTORY [MEMBER...] : into a new directory, moved into place in one rename.
 unpack() {
 	unpack_sha=$1
@@ -317,8 +324,14 @@ unpack() {
 	is_unchanged "$unpack_sha"
 	rm -rf "$unpack_dir.new"
 	(umask 022 && mkdir -p "$unpack_dir.new")
+	# What is there already goes to the disk meanwhile: little is left to wait for at the end.
+	while sleep 0.2; do sync_tree "$unpack_dir.new"; done &
+	unpack_syncs=$!
+	unpack_failed=0
 	gzip -dc "$STATE/stage/$unpack_sha" |
-		tar -x -f - -C "$unpack_dir.new" --no-same-owner --strip-components=1
+		tar -x -f - -C "$unpack_dir.new" --no-same-owner --strip-components=1 || unpack_failed=$?
+	kill "$unpack_syncs" 2>/dev/null || true
+	[ "$unpack_failed" = 0 ] || exit "$unpack_failed"
 	if [ $# -gt 0 ]; then
 		mkdir "$unpack_dir.new/.keep"
 		for member in "$@"; do
@@ -331,8 +344,7 @@ unpack() {
 	chown -R root:root "$unpack_dir.new"
 	chmod -R u+rwX,go+rX,go-w "$unpack_dir.new"
 	if command -v restorecon >/dev/null 2>&1; then restorecon -R "$unpack_dir.new"; fi
-	# These files only: all that waits to be written may be a lot, and others'.
-	find "$unpack_dir.new" -type f -exec sync {} + 2>/dev/null || sync
+	sync_tree "$unpack_dir.new" || sync
 	if [ -e "$unpack_dir" ]; then mv "$unpack_dir" "$unpack_dir.replaced-$RUN"; fi
 	mv -T "$unpack_dir.new" "$unpack_dir"
 	rm -rf "$unpack_dir.replaced-$RUN"
@@ -341,6 +353,16 @@ unpack() {
 }
 
 # ---- units
+
+# reload_for UNIT : has systemd read its unit files again, which takes as long as many steps, unless it has that unit as it lies
+# there. A new one it reads by itself, since its release 246.
+reload_for() {
+	reload_state=$(systemctl show -p LoadState,NeedDaemonReload "$1")
+	case $reload_state in
+	*LoadState=loaded*NeedDaemonReload=no* | *NeedDaemonReload=no*LoadState=loaded*) ;;
+	*) systemctl daemon-reload ;;
+	esac
+}
 
 # stamp_unit UNIT FILE... : notes which recorded files the process now runs with; /run forgets it at boot, when every
 # process starts from what is on disk.
@@ -432,38 +454,62 @@ tcp_open() {
 	timeout 2 bash -c 'exec 3<>"/dev/tcp/$1/$2"' - "$1" "$2" 2>/dev/null
 }
 
-# Bash text: `ask HOST PORT PATH [BODY]` prints the raw HTTP/1.0 answer, to a POST of JSON where there is a body; 7 says that
-# nothing accepts connections. It reads as much as the answer says that it is: etcd's peer port often holds the connection
-# open for 5 s more.
+# Bash text: `soon COMMAND...` tries it every 25 ms for half a second. A process for each try would take from what is waited for.
+# shellcheck disable=SC2016
+soon='soon() {
+	local nap tries=20
+	exec {nap}<> <(:)
+	until "$@"; do
+		tries=$((tries - 1))
+		[ "$tries" -gt 0 ] || return 1
+		read -r -t 0.025 -u "$nap"
+	done
+}
+'
+
+# tcp_soon HOST PORT : whether a connection to this host itself is accepted within half a second.
+tcp_soon() {
+	# shellcheck disable=SC2016  # bash fills in its own arguments
+	timeout 2 bash -c "$soon"'
+		opens() { { exec 3<>"/dev/tcp/$1/$2"; } 2>/dev/null; }
+		soon opens "$1" "$2"' - "$1" "$2"
+}
+
+# Bash text: `ask HOST PORT PATH [BODY]` puts the raw HTTP/1.0 answer into $answer, to a POST of JSON where there is a body; 7 says
+# that nothing accepts connections. It reads as much as the answer says that it is: etcd's peer port often holds the
+# connection open for 5 s more.
 # shellcheck disable=SC2016
 http_ask='ask() {
-	exec 3<>"/dev/tcp/$1/$2" || return 7
-	local host=$1 line length= body
+	answer=
+	{ exec 3<>"/dev/tcp/$1/$2"; } 2>/dev/null || return 7
+	local host=$1 line length= body=
 	case $host in *:*) host="[$host]" ;; esac
 	if [ -n "${4:-}" ]; then
 		printf "POST %s HTTP/1.0\r\nHost: %s:%s\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: %s\r\n\r\n%s" \
 			"$3" "$host" "$2" "${#4}" "$4" >&3
 	else
 		printf "GET %s HTTP/1.0\r\nHost: %s:%s\r\nConnection: close\r\n\r\n" "$3" "$host" "$2" >&3
-	fi
+	fi 2>/dev/null
 	while IFS= read -r line <&3; do
-		printf "%s\n" "$line"
+		answer+="$line
+"
 		line=${line%%[[:cntrl:]]*}
 		case ${line,,} in content-length:*) length=${line##*[!0-9]} ;; esac
 		[ -n "$line" ] || break
 	done
 	if [ -z "$length" ]; then
-		cat <&3
+		IFS= read -r -d "" body <&3
 	elif [ "$length" -gt 0 ] && [ "$length" -le 1048576 ]; then
 		IFS= read -r -N "$length" body <&3
-		printf "%s" "$body"
 	fi
-} 2>/dev/null'
-
+	answer+=$body
+	exec 3>&-
+}
+'
 # http_get HOST PORT PATH : the raw answer within $http_limit seconds (10 unless set); fails without one.
 http_get() {
 	# shellcheck disable=SC2016  # bash fills in its own arguments
-	timeout "${http_limit:-10}" bash -c "$http_ask"'; ask "$@"' - "$@"
+	timeout "${http_limit:-10}" bash -c "$http_ask"'ask "$@" && printf "%s" "$answer"' - "$@"
 }
 
 # http_post HOST PORT PATH BODY : the same with a JSON body.

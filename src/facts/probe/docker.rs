@@ -19,6 +19,8 @@ pub fn docker(lines: &[&str]) -> Observed<Option<Docker>> {
     for line in &lines[1..] {
         if let Some(url) = line.strip_prefix("url ") {
             engine(url, answer, &mut docker);
+        } else if let Some(version) = line.strip_prefix("Server: Docker/") {
+            docker.version = version.split_whitespace().next().map(str::to_owned);
         }
         answer = if line.is_empty() { answer } else { line };
         let words: Vec<&str> = line.split(' ').collect();
@@ -54,14 +56,12 @@ pub fn docker(lines: &[&str]) -> Observed<Option<Docker>> {
     Observed::Known(Some(docker))
 }
 
-/// Reads what the engine itself answered to a request: its version, its containers, an image.
+/// Reads what the engine itself answered to a request: its containers, an image.
 fn engine(url: &str, answer: &str, docker: &mut Docker) {
     let Ok(value) = serde_json::from_str::<Value>(answer) else { return };
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let path = url.trim_start_matches("http://docker/");
-    if path == "version" {
-        docker.version = text(&value["Version"]);
-    } else if let Some(name) = path.strip_prefix("images/").and_then(|rest| rest.strip_suffix("/json")) {
+    if let Some(name) = path.strip_prefix("images/").and_then(|rest| rest.strip_suffix("/json")) {
         docker.images.extend(text(&value["Id"]).map(|id| (name.to_owned(), id)));
     }
     for container in value.as_array().into_iter().flatten() {
@@ -132,9 +132,9 @@ mod tests {
         let list = list.replace('\n', "");
         let by_engine = docker(&[
             "present",
-            r#"{"Version":"20.10.24","ApiVersion":"1.41"}"#,
+            "HTTP/1.1 200 OK",
+            "Server: Docker/20.10.24 (linux)",
             "",
-            "url http://docker/version",
             &list,
             "url http://docker/containers/json?all=1",
             r#"{"Id":"sha256:12","RepoTags":["a/b:1"]}"#,

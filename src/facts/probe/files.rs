@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::facts::model::{DirectoryFact, FileFact, FileState, InstallFact, Observed};
 use crate::resource::{ContentKey, Sha256Digest};
+use crate::secret::{Fingerprint, SecretId};
 
 /// Reads the manifest's `KIND NAME VALUE` lines into `KIND NAME` to value.
 pub fn manifest(lines: &[&str]) -> BTreeMap<String, String> {
@@ -121,22 +122,40 @@ pub fn directories<'p>(
     paths.into_iter().map(|path| (path.clone(), fact(path))).collect()
 }
 
-/// Reads `PATH STAMP`; intact where the manifest recorded that stamp.
+/// The secrets of `place`, which is `CLUSTER STATE`, by their `SUM  PATH`.
+pub fn secrets(place: &str, sums: &[&str]) -> BTreeMap<SecretId, Fingerprint> {
+    let (cluster, state) = place.split_once(' ').unwrap_or_default();
+    let secret = |line: &&str| {
+        let (sum, path) = line.split_once("  ")?;
+        let id = SecretId::new(path.strip_prefix(state)?.strip_prefix("/secrets/")?);
+        let print = Fingerprint::of_digest(cluster, &id, &Sha256Digest::parse(sum)?);
+        Some((id, print))
+    };
+    sums.iter().filter_map(secret).collect()
+}
+
+/// Directories with the lines of `tree` in steps.sh; intact where the manifest recorded the stamp of these.
 pub fn installs<'p>(
-    lines: &[&str],
+    trees: &[(&str, &[&str])],
     paths: impl IntoIterator<Item = &'p String>,
     manifest: &BTreeMap<String, String>,
 ) -> BTreeMap<String, Option<InstallFact>> {
     let mut found: BTreeMap<String, Option<InstallFact>> =
         paths.into_iter().map(|path| (path.clone(), None)).collect();
-    for line in lines {
-        if let Some((path, stamp)) = line.split_once(' ') {
-            let recorded = manifest.get(&format!("install {path}")).and_then(|value| value.split_once(' '));
-            let intact = recorded.is_some_and(|(_, kept)| kept == stamp);
-            found.insert(path.to_owned(), Some(InstallFact { intact }));
-        }
+    for (path, lines) in trees {
+        let recorded = manifest.get(&format!("install {path}")).and_then(|value| value.split_once(' '));
+        let intact = recorded.is_some_and(|(_, kept)| kept == stamp(lines));
+        found.insert((*path).to_owned(), Some(InstallFact { intact }));
     }
     found
+}
+
+/// What `tree_stamp` in steps.sh makes of a tree.
+fn stamp(lines: &[&str]) -> String {
+    let mut lines = lines.to_vec();
+    lines.sort_unstable();
+    let tree: String = lines.iter().flat_map(|line| [line, "\n"]).collect();
+    Sha256Digest::of(tree.as_bytes()).as_str()[..32].to_owned()
 }
 
 #[cfg(test)]

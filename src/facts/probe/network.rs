@@ -1,7 +1,7 @@
 //! Addresses and listening sockets.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr};
 
 use crate::facts::model::{Address, Listener};
 
@@ -22,23 +22,25 @@ pub fn addresses(lines: &[&str]) -> Vec<Address> {
         .collect()
 }
 
-/// Reads `ss -Hltnp`.
+/// Reads `listen ADDRESS:PORT [PID COMMAND]` lines, the place as `/proc/net/tcp` writes it.
 pub fn listeners(lines: &[&str]) -> Vec<Listener> {
     lines
         .iter()
         .filter_map(|line| {
-            let words: Vec<&str> = line.split_whitespace().collect();
-            let (address, port) = words.get(3)?.rsplit_once(':')?;
-            let process = words.get(5..).map(|rest| rest.join(" ")).and_then(|rest| process(&rest));
-            Some(Listener { ip: ip(address)?, port: port.parse().ok()?, process })
+            let mut words = line.strip_prefix("listen ")?.splitn(3, ' ');
+            let (address, port) = words.next()?.split_once(':')?;
+            let pid = words.next();
+            let process = pid.zip(words.next()).map(|(pid, command)| format!("{command} ({pid})"));
+            Some(Listener { ip: kernel_ip(address)?, port: u16::from_str_radix(port, 16).ok()?, process })
         })
         .collect()
 }
 
-/// Reads `PORT ADDRESS` lines, both as `/proc/net/tcp` writes them: who is connected.
+/// Reads `caller PORT ADDRESS` lines, both as `/proc/net/tcp` writes them: who is connected.
 pub fn callers(lines: &[&str]) -> BTreeMap<u16, BTreeSet<IpAddr>> {
     let mut found: BTreeMap<u16, BTreeSet<IpAddr>> = BTreeMap::new();
-    for (port, address) in lines.iter().filter_map(|line| line.split_once(' ')) {
+    let callers = lines.iter().filter_map(|line| line.strip_prefix("caller ")?.split_once(' '));
+    for (port, address) in callers {
         if let (Ok(port), Some(ip)) = (u16::from_str_radix(port, 16), kernel_ip(address))
             && !ip.is_loopback()
         {
@@ -63,26 +65,6 @@ fn kernel_ip(text: &str) -> Option<IpAddr> {
     }
 }
 
-/// `0.0.0.0`, `*`, `[::]`, `127.0.0.1%lo`.
-fn ip(text: &str) -> Option<IpAddr> {
-    let bare = text.trim_start_matches('[').split([']', '%']).next()?;
-    match bare {
-        "*" | "::" => Some(IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
-        "0.0.0.0" => Some(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
-        other => match other.parse().ok()? {
-            IpAddr::V6(v6) => Some(v6.to_ipv4_mapped().map_or(IpAddr::V6(v6), IpAddr::V4)),
-            v4 @ IpAddr::V4(_) => Some(v4),
-        },
-    }
-}
-
-/// `users:(("sshd",pid=12,fd=3))` as `sshd (12)`.
-fn process(text: &str) -> Option<String> {
-    let name = text.split('"').nth(1)?;
-    let pid: String = text.split("pid=").nth(1)?.chars().take_while(char::is_ascii_digit).collect();
-    Some(format!("{name} ({pid})"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,29 +84,34 @@ mod tests {
     #[test]
     fn reads_who_is_connected() {
         let found = callers(&[
-            "094B 0900000A",
-            "094B 0100007F",
-            "094B 0000000000000000FFFF00000900000A",
-            "226C 000000FD000000000000000009000000",
-            "226C 00000000000000000000000001000000",
+            "caller 094B 0900000A",
+            "caller 094B 0100007F",
+            "caller 094B 0000000000000000FFFF00000900000A",
+            "caller 226C 000000FD000000000000000009000000",
+            "caller 226C 00000000000000000000000001000000",
             "x",
-            "094B 09é0000",
+            "listen 0900000A:094B 7 etcd",
+            "caller 094B 09é0000",
         ]);
         let of = |port: u16| found[&port].iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!((of(2379), of(8812)), (vec!["10.0.0.9".to_owned()], vec!["fd00::9".to_owned()]));
     }
 
     #[test]
-    fn reads_ss() {
+    fn reads_who_listens() {
         let found = listeners(&[
-            "LISTEN 0      128          0.0.0.0:22         0.0.0.0:*    users:((\"sshd\",pid=45,fd=3))",
-            "LISTEN 0      4096    127.0.0.53%lo:53        0.0.0.0:*",
-            "LISTEN 0      4096               *:9003             *:*    users:((\"java\",pid=7,fd=1))",
-            "LISTEN 0      128             [::]:22            [::]:*    users:((\"sshd\",pid=45,fd=4))",
+            "listen 00000000:0016 45 sshd",
+            "listen 3500007F:0035",
+            "listen 00000000000000000000000000000000:232B 7 java -jar",
+            "listen 0000000000000000FFFF00001080630A:0016 45",
+            "caller 094B 0900000A",
+            "listen é:0016",
         ]);
         assert_eq!(found.len(), 4);
         assert_eq!((found[0].port, found[0].process.as_deref()), (22, Some("sshd (45)")));
-        assert_eq!(found[1].ip.to_string(), "127.0.0.53");
-        assert!(found[2].ip.is_unspecified() && found[1].process.is_none());
+        assert_eq!((found[1].ip.to_string(), &found[1].process), ("127.0.0.53".to_owned(), &None));
+        assert!(found[2].ip.is_ipv6() && found[2].ip.is_unspecified());
+        assert_eq!(found[2].process.as_deref(), Some("java -jar (7)"));
+        assert_eq!(found[3].ip.to_string(), "10.99.128.16");
     }
 }

@@ -317,7 +317,7 @@ pub(super) fn formed_probe(draft: &Draft<'_>, host: &HostName, hosts: &[HostName
     let names: Vec<&str> = hosts.iter().map(HostName::as_str).collect();
     Procedure::new(
         FORMED,
-        include_str!("sh/await_formed.sh"),
+        with_health!("sh/await_formed.sh"),
         [
             ("address", draft.inventory.address(host).to_string()),
             ("peer_port", etcd.peer_port.to_string()),

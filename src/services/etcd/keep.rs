@@ -193,7 +193,7 @@ fn settle_records(job: &mut JobDraft<'_, '_>, records: &Records) {
 pub(super) fn healthy_guard(draft: &Draft<'_>, hosts: &[HostName]) -> Procedure {
     let args =
         [("hosts", addresses(draft, hosts.iter())), ("port", draft.inventory.etcd.client_port.to_string())];
-    Procedure::new("etcd.healthy", include_str!("sh/guard_healthy.sh"), args)
+    Procedure::new("etcd.healthy", with_health!("sh/guard_healthy.sh"), args)
 }
 
 /// How a live process differs from what is wanted.

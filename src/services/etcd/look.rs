@@ -50,20 +50,23 @@ pub fn look(inventory: &Inventory, host: &HostName, looks: &mut Looks) {
             procedure: Procedure::new("etcd.data", DATA, [("data_dir", etcd.data_dir.clone())]),
             limit: ANSWER_LIMIT,
         },
-        Probe {
-            procedure: Procedure::new(
-                "etcd.others",
-                OTHERS,
-                [("port", etcd.client_port.to_string()), ("own", peer_url(inventory, host))],
-            ),
-            limit: ANSWER_LIMIT,
-        },
     ]);
-    let ask = |name, host: &str, port, path, body| Request { name, host: host.to_owned(), port, path, body };
+    let ask = |name, host: &str, port, path, body| Request {
+        name,
+        host: host.to_owned(),
+        port,
+        path,
+        body,
+        next: None,
+    };
+    let others = Procedure::new("etcd.others", OTHERS, [("own", peer_url(inventory, host))]);
     looks.requests.extend([
-        ask("etcd.peers", &own, etcd.peer_port, "/members", ""),
         ask("etcd.status", loopback, etcd.client_port, "/v3/maintenance/status", "{}"),
-        ask("etcd.members", loopback, etcd.client_port, "/v3/cluster/member/list", "{}"),
+        Request {
+            next: Some(others),
+            ..ask("etcd.members", loopback, etcd.client_port, "/v3/cluster/member/list", "{}")
+        },
+        ask("etcd.peers", &own, etcd.peer_port, "/members", ""),
         ask("etcd.health", loopback, etcd.client_port, "/health", ""),
     ]);
 }

@@ -155,7 +155,7 @@ impl Walk<'_, '_> {
         let probe = ask(PROMOTED, with_members!("sh/await_promoted.sh"), "it has caught up and votes");
         job.wait(member(), probe, Reason::Needed("a learner does not vote".to_owned()), CATCHING_UP);
         let args = [("port", port.clone()), (TITLE, "the member is healthy".to_owned())];
-        let probe = Procedure::new(HEALTHY, include_str!("sh/await_healthy.sh"), args);
+        let probe = Procedure::new(HEALTHY, with_health!("sh/await_healthy.sh"), args);
         job.wait(member(), probe, Reason::Needed("done when it serves".to_owned()), FORMING);
         settle_steps(&mut job, inventory, host, &records);
         job.done()

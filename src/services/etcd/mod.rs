@@ -1,6 +1,13 @@
 //! etcd, the store: formed once from proven empty machines, kept as the inventory says ever after, and never
 //! re-initialised.
 
+/// A text that asks members for their health.
+macro_rules! with_health {
+    ($file:literal) => {
+        concat!(include_str!("sh/health.sh"), include_str!($file))
+    };
+}
+
 mod by_hand;
 mod causes;
 mod config;

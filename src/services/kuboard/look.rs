@@ -11,7 +11,7 @@ use crate::resource::HostName;
 use crate::secret::SecretId;
 use crate::services::kuboard::content;
 use crate::services::kuboard::names::{
-    BOOT_FILE, BOOT_UNIT, CONTAINER, DOCKER_PACKAGE, DOCKER_UNIT, ENV_FILE, QUESTDB_PORT, agent_key_file,
+    BOOT_FILE, BOOT_UNIT, CONTAINER, DOCKER_UNIT, ENV_FILE, QUESTDB_PORT, agent_key_file,
 };
 
 /// The probe's name.
@@ -28,7 +28,6 @@ pub fn look(inventory: &Inventory, host: &HostName, looks: &mut Looks) {
         return;
     }
     looks.paths.insert(kuboard.data_dir.clone());
-    looks.packages.insert(DOCKER_PACKAGE.to_owned());
     looks.directories.insert(kuboard.data_dir.clone());
     let env = content::env(inventory).map_or(FileLook::Hidden, |env| FileLook::clear(&env));
     looks.files.insert(ENV_FILE.to_owned(), env);

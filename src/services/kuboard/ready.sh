@@ -3,16 +3,7 @@
 mark=$WORK/kuboard.steady
 since=$(cat "$mark" 2>/dev/null) || since=
 rm -f "$mark"
-for member in $etcd; do
-	at=${member#*=}
-	tcp_open "${at%=*}" "${at##*=}" || fail "etcd on ${member%%=*} (${at%=*}:${at##*=}) is not reachable from here"
-done
-[ -z "$questdb" ] || tcp_open "$questdb" "$questdb_port" ||
-	fail "QuestDB ($questdb:$questdb_port) is not reachable from here"
-
-[ "$(docker inspect -f '{{.State.Running}}' kuboard 2>/dev/null)" = true ] ||
-	fail "the container kuboard does not run, see: docker logs --tail 50 kuboard"
-
+wanted=
 if [ "$first" = yes ]; then
 	# Kuboard writes its users on a first start; another replica beside it would write them too.
 	# /kind/KuboardAuthUser/cluster/GLOBAL/admin; without the built-in users anything below /kind/.
@@ -21,21 +12,41 @@ if [ "$first" = yes ]; then
 	else
 		wanted='{"key":"L2tpbmQv","range_end":"L2tpbmQw","limit":"1","keys_only":true}'
 	fi
-	written=
-	for member in $etcd; do
-		at=${member#*=}
-		reply=$(http_post "${at%=*}" "${at##*=}" /v3/kv/range "$wanted") || continue
-		case $reply in *'"count":"'[1-9]*) written=yes && break ;; *'"header"'*) break ;; esac
-	done
-	[ -n "$written" ] || fail 'Kuboard has not written its first keys to etcd yet, see: docker logs --tail 50 kuboard'
 fi
-
-status() {
-	http_get "$address" "$http_port" "$1" | head -n 1 | tr -d '\r' | cut -d ' ' -f 2
+# The last line says what was seen, also of a neighbour to whom a connection hangs.
+# shellcheck disable=SC2016,SC2086  # bash fills in its own variables; words of etcd's
+heard=$(timeout 8 bash -c "$http_ask$soon"'
+	address=$1 http_port=$2 agent_port=$3 questdb=$4 questdb_port=$5 wanted=$6
+	shift 6
+	opens() { { exec 4<>"/dev/tcp/$1/$2"; } 2>/dev/null && exec 4>&-; }
+	not_yet() { seen=$* && echo "$seen" && return 1; }
+	answers() {
+		ask "$address" "$http_port" /kuboard-resources/version.json
+		answer=${answer#* }
+		answer=${answer%%[!0-9]*}
+		[ "$answer" = 200 ] || not_yet "http://$address:$http_port answers ${answer:-nothing}" || return
+		opens "$address" "$agent_port" || not_yet "the agent port $address:$agent_port accepts no connection" || return
+		[ -n "$wanted" ] || return 0
+		for member; do
+			at=${member#*=}
+			ask "${at%=*}" "${at##*=}" /v3/kv/range "$wanted" || continue
+			case $answer in *\"count\":\"[1-9]*) return 0 ;; *\"header\"*) break ;; esac
+		done
+		not_yet "Kuboard has not written its first keys to etcd yet"
+	}
+	reaches() { echo "$1 ($2:$3) is not reachable from here" && opens "$2" "$3"; }
+	soon answers "$@"
+	code=$?
+	for member; do
+		at=${member#*=}
+		reaches "etcd on ${member%%=*}" "${at%=*}" "${at##*=}" || exit 1
+	done
+	[ -z "$questdb" ] || reaches QuestDB "$questdb" "$questdb_port" || exit 1
+	[ "$code" = 0 ] || not_yet "$seen"' - \
+	"$address" "$http_port" "$agent_port" "$questdb" "$questdb_port" "$wanted" $etcd) || {
+	[ "$(docker inspect -f '{{.State.Running}}' kuboard 2>/dev/null)" = true ] || heard='the container kuboard does not run'
+	fail "$(printf '%s\n' "$heard" | tail -n 1), see: docker logs --tail 50 kuboard"
 }
-web=$(status /kuboard-resources/version.json) || web=
-[ "$web" = 200 ] || fail "http://$address:$http_port answers ${web:-nothing}, see: docker logs --tail 50 kuboard"
-tcp_open "$address" "$agent_port" || fail "the agent port $address:$agent_port accepts no connection"
 
 # A balancer in front counts a replica in again only after some checks of its own; the next may go no sooner.
 read -r up _ </proc/uptime
@@ -47,7 +58,9 @@ fi
 
 ask='/sso/auth?access_type=offline&client_id=kuboard-sso&redirect_uri=%2Fcallback&response_type=code&scope=openid+profile+email+groups&state=%2F'
 [ "$login" = default ] && ask="$ask&connector_id=default"
-leads=$(status "$ask") || leads=
+leads=$(http_get "$address" "$http_port" "$ask") || leads=
+leads=${leads#* }
+leads=${leads%%[!0-9]*}
 case $login/$leads in
 */302 | */303) ;;
 default/*) fail "a login at http://$address:$http_port/sso/auth leads nowhere: ${leads:-no answer}" ;;

@@ -52,8 +52,8 @@ pub fn plan(draft: &mut Draft<'_>) {
             return;
         }
     };
-    let installed = install(draft, questdb, &artifact, &directory);
-    let before: Vec<JobId> = [Some(installed), password.get(host).cloned()].into_iter().flatten().collect();
+    let mut before = vec![prepare(draft, questdb), install(draft, questdb, &artifact, &directory)];
+    before.extend(password.get(host).cloned());
     let started = start(draft, questdb, Files { unit, env }, begins_empty, &before);
     draft.reach(Milestone::AuditReady, started);
 }
@@ -92,8 +92,9 @@ pub(super) fn env_content(inventory: &Inventory, questdb: &Questdb) -> Result<Co
     render(ENV_TEMPLATE, &context! { heap, address, pg_port => PG_PORT, user => PG_USER, password })
 }
 
-fn install(draft: &mut Draft<'_>, questdb: &Questdb, artifact: &Artifact, directory: &str) -> JobId {
-    let mut job = draft.job("questdb.install", STAGE, &questdb.host);
+/// What the host needs besides; the release comes meanwhile.
+fn prepare(draft: &mut Draft<'_>, questdb: &Questdb) -> JobId {
+    let mut job = draft.job("questdb.prepare", STAGE, &questdb.host);
     let java = job.host().and_then(|host| host.questdb.as_ref()).and_then(|questdb| questdb.java);
     if questdb.flavour == QuestdbFlavour::NoJre && java.is_none_or(|java| java < JAVA_NEEDED) {
         job.packages(&[JAVA_PACKAGE], "QuestDB without its own Java runs on the distribution's");
@@ -101,6 +102,11 @@ fn install(draft: &mut Draft<'_>, questdb: &Questdb, artifact: &Artifact, direct
     job.user(USER, &questdb.data_dir);
     job.directory(&questdb.data_dir, 0o750, OWNER);
     job.directory(&format!("{}/tmp", questdb.data_dir), 0o700, OWNER);
+    job.done()
+}
+
+fn install(draft: &mut Draft<'_>, questdb: &Questdb, artifact: &Artifact, directory: &str) -> JobId {
+    let mut job = draft.job("questdb.install", STAGE, &questdb.host);
     if !job.is_installed(directory) {
         job.stage_artifact(artifact);
         job.install(artifact, directory, &[]);

@@ -1,6 +1,10 @@
-# Exits 0 once QuestDB takes a login, answers a query and calls itself healthy. Given: as in look.sh.
-systemctl is-active --quiet questdb.service ||
-	fail "questdb.service is $(systemctl is-active questdb.service || true), see: journalctl -u questdb.service"
+# Exits 0 once QuestDB takes a login, answers a query and calls itself healthy. Given: as in look.sh. A start takes seconds, and
+# its port is the last thing to come.
+tcp_soon "$address" "$port" || {
+	systemctl is-active --quiet questdb.service ||
+		fail "questdb.service is $(systemctl is-active questdb.service || true), see: journalctl -u questdb.service"
+	fail "nothing accepts connections on $address:$port"
+}
 secret_raw "$password" | pgwire_login "$address" "$port" "$user" "$database"
 # shellcheck disable=SC2016  # bash fills in its own variables
 timeout 2 bash -c 'exec 3<>/dev/tcp/127.0.0.1/9003 || exit

@@ -1,27 +1,19 @@
 # Every member has published its client address (it took part in a quorum of this very cluster), and a linearizable
 # read works from here.
-http_limit=1
-view=$(http_get "$address" "$peer_port" /members) || {
-	echo "port $peer_port does not answer yet"
-	exit 1
-}
-missing=
-for name in $names; do
-	printf '%s' "$view" | tr '{' '\n' | grep -F "\"name\":\"$name\"" | grep -qF '"clientURLs":["' ||
-		missing="$missing $name"
-done
-if [ -n "$missing" ]; then
-	echo "not yet taken part:$missing"
-	exit 1
-fi
-answer=$(http_get 127.0.0.1 "$client_port" /health) || {
-	echo "no quorum yet: /health does not answer"
-	exit 1
-}
-case $answer in
-*'"health":"true"'*) echo "healthy" ;;
-*)
-	echo "not healthy yet: $(printf '%s' "$answer" | tail -n 1)"
-	exit 1
-	;;
-esac
+# shellcheck disable=SC2016,SC2154,SC2086  # bash fills in its own variables; of health.sh; words of names'
+timeout 3 bash -c "$http_ask$soon$health"'
+	address=$1 peer_port=$2 client_port=$3
+	shift 3
+	formed() {
+		ask "$address" "$peer_port" /members || { echo "port $peer_port does not answer yet" && return 1; }
+		local rest=$answer member name missing=" $* "
+		while [[ $rest == *"{"* ]]; do
+			rest=${rest#*"{"} member=${rest%%"}"*}
+			[[ $member == *\"clientURLs\":[\"* ]] || continue
+			name=${member#*\"name\":\"}
+			missing=${missing/ ${name%%\"*} / }
+		done
+		[[ $missing != *[!\ ]* ]] || { echo "not yet taken part:${missing% }" && return 1; }
+		healthy 127.0.0.1 "$client_port" "the member"
+	}
+	soon formed "$@"' - "$address" "$peer_port" "$client_port" $names
