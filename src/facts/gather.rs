@@ -31,7 +31,7 @@ pub async fn gather(session: &mut Session, inventory: &Inventory) -> Result<Gath
     let look = session.gather(&script(&looks), LIMIT).await?;
     let (mut facts, complete) = read(&looks, &look.text);
     if !complete {
-        let last = look.text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("nothing");
+        let last = last_line(&look.text);
         return Err(HostError::new(
             HostErrorKind::Protocol,
             format!(
@@ -46,10 +46,27 @@ pub async fn gather(session: &mut Session, inventory: &Inventory) -> Result<Gath
     Ok(Gathered { facts, elapsed: begun.elapsed(), parts: parts(&look.text) })
 }
 
+/// What a look said last. The digest of a secret is nothing to show: a weak one can be guessed from it.
+fn last_line(text: &str) -> &str {
+    let shown = |line: &&str| !line.trim().is_empty() && !line.contains("/secrets/");
+    text.lines().rev().find(shown).unwrap_or("nothing")
+}
+
 fn describe(holder: &Holder) -> String {
     match (holder.run.as_str(), holder.step.as_str()) {
         ("", _) => "another run".to_owned(),
         (run, "" | "-") => format!("run {run}"),
         (run, step) => format!("run {run}, at {step}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_a_look_ended_is_told_without_a_secrets_digest() {
+        let text = "mark 1b2c\n1b2c sums c /state\nca  /etc/x\nfe  /state/secrets/p\n\n";
+        assert_eq!((last_line(text), last_line("\n")), ("ca  /etc/x", "nothing"));
     }
 }
