@@ -23,14 +23,11 @@ pub fn timings_view(account: &Account, canvas: &Canvas) -> String {
         let _ = writeln!(text, "{}", canvas.paint(Tone::Strong, name));
         let (short, long): (Vec<&Span>, Vec<&Span>) = spans.into_iter().partition(|span| span.took < SHORT);
         for span in long {
-            let _ = writeln!(
-                text,
-                "  {:>7.2} {:>7.2}  {}{}",
-                span.start.as_secs_f64(),
-                span.took.as_secs_f64(),
-                clean_line(&span.what),
-                canvas.paint(Tone::Dim, parts(span))
-            );
+            let what = clean_line(&span.what);
+            let line =
+                format!("  {:>7.2} {:>7.2}  {what}", span.start.as_secs_f64(), span.took.as_secs_f64());
+            let parts = parts(span, canvas.width.saturating_sub(line.len()));
+            let _ = writeln!(text, "{line}{}", canvas.paint(Tone::Dim, parts));
         }
         if !short.is_empty() {
             let took: Duration = short.iter().map(|span| span.took).sum();
@@ -89,11 +86,18 @@ fn by_host(account: &Account) -> BTreeMap<Option<&HostName>, Vec<&Span>> {
     hosts
 }
 
-/// `: docker 0.11, units 0.02`.
-fn parts(span: &Span) -> String {
-    let named = span.parts.iter().filter(|(_, took)| *took >= SHORT).take(PARTS);
-    let named: Vec<_> = named.map(|(name, took)| format!("{name} {:.2}", took.as_secs_f64())).collect();
-    if named.is_empty() { String::new() } else { format!(": {}", named.join(", ")) }
+/// `: docker 0.11, units 0.02`, as many as there is room for.
+fn parts(span: &Span, room: usize) -> String {
+    let mut named = String::new();
+    for (name, took) in span.parts.iter().filter(|(_, took)| *took >= SHORT).take(PARTS) {
+        let before = if named.is_empty() { ": " } else { ", " };
+        let part = format!("{before}{name} {:.2}", took.as_secs_f64());
+        if named.len() + part.len() > room {
+            break;
+        }
+        named.push_str(&part);
+    }
+    named
 }
 
 fn micros(time: Duration) -> u64 {
@@ -135,6 +139,24 @@ mod tests {
              etcd1\n     0.00    0.31  connect\n     0.31    0.42  look: docker 0.11\n             0.00  1 shorter than 0.01 s\n\
              steps by stage, over all hosts: etcd 0.0 s\n"
         );
+    }
+
+    #[test]
+    fn a_line_names_as_many_parts_as_there_is_room_for() {
+        let mut account = account();
+        account.spans.truncate(1);
+        let parts = ["docker", "questdb.look", "units"].map(|name| (name.to_owned(), SHORT));
+        account.spans[0].parts = parts.into();
+        let look = |width| {
+            let view = timings_view(&account, &Canvas { width, ..Canvas::PLAIN });
+            view.lines().find(|line| line.contains("look")).unwrap().to_owned()
+        };
+        assert_eq!(
+            look(80).len(),
+            "     0.31    0.42  look: docker 0.01, questdb.look 0.01, units 0.01".len()
+        );
+        assert_eq!(look(55), "     0.31    0.42  look: docker 0.01, questdb.look 0.01");
+        assert_eq!(look(54), "     0.31    0.42  look: docker 0.01");
     }
 
     #[test]
