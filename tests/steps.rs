@@ -449,6 +449,21 @@ fn who_listens_and_who_is_connected_is_told() {
 }
 
 #[test]
+fn a_connection_that_breaks_off_is_no_answer_and_says_nothing_of_the_shell() {
+    let breaking = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = breaking.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for caller in breaking.incoming().flatten() {
+            // Ended with something unread, it is reset.
+            let _ = caller.peek(&mut [0]);
+        }
+    });
+    everywhere(|scratch| {
+        assert_eq!(scratch.run(&format!("http_get 127.0.0.1 {port} / 2>&1 || true")).unwrap(), "");
+    });
+}
+
+#[test]
 fn a_find_that_cannot_tell_is_no_find_that_found_nothing() {
     everywhere(|scratch| {
         let files = [(scratch.path("app.env").to_str().unwrap().to_owned(), FileLook::default())].into();

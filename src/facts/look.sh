@@ -167,7 +167,7 @@ look_paths() {
 	esac
 	printf '%s\n' "$paths"
 	section "sums $CLUSTER $STATE"
-	regular='' texts='' shown=''
+	regular='' texts=''
 	while read -r path type _ _ size _; do
 		[ "$type" = f ] || continue
 		regular="$regular $path"
@@ -202,6 +202,7 @@ is_text() {
 	case $texts in *" $1 "*) return 0 ;; *) return 1 ;; esac
 }
 
+shown=
 # look_text PATH [NAME...] : a small file's text; the value of NAME= is masked.
 look_text() {
 	is_text "$1" || return 0

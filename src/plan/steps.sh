@@ -448,10 +448,15 @@ container_run() {
 
 # ---- the network, without curl
 
+# Bash text: `opens HOST PORT` says whether a connection is accepted, however long that takes.
+# shellcheck disable=SC2016
+opens='opens() { { exec 4<>"/dev/tcp/$1/$2"; } 2>/dev/null && exec 4>&-; }
+'
+
 # tcp_open HOST PORT : whether a connection is accepted within 2 s.
 tcp_open() {
 	# shellcheck disable=SC2016  # bash fills in its own arguments
-	timeout 2 bash -c 'exec 3<>"/dev/tcp/$1/$2"' - "$1" "$2" 2>/dev/null
+	timeout 2 bash -c "$opens"'opens "$@"' - "$1" "$2"
 }
 
 # Bash text: `soon COMMAND...` tries it every 25 ms for half a second. A process for each try would take from what is waited for.
@@ -470,9 +475,7 @@ soon='soon() {
 # tcp_soon HOST PORT : whether a connection to this host itself is accepted within half a second.
 tcp_soon() {
 	# shellcheck disable=SC2016  # bash fills in its own arguments
-	timeout 2 bash -c "$soon"'
-		opens() { { exec 3<>"/dev/tcp/$1/$2"; } 2>/dev/null; }
-		soon opens "$1" "$2"' - "$1" "$2"
+	timeout 2 bash -c "$opens$soon"'soon opens "$@"' - "$1" "$2"
 }
 
 # Bash text: `ask HOST PORT PATH [BODY]` puts the raw HTTP/1.0 answer into $answer, to a POST of JSON where there is a body; 7 says
@@ -481,7 +484,7 @@ tcp_soon() {
 # shellcheck disable=SC2016
 http_ask='ask() {
 	answer=
-	{ exec 3<>"/dev/tcp/$1/$2"; } 2>/dev/null || return 7
+	exec 3<>"/dev/tcp/$1/$2" || return 7
 	local host=$1 line length= body=
 	case $host in *:*) host="[$host]" ;; esac
 	if [ -n "${4:-}" ]; then
@@ -489,7 +492,7 @@ http_ask='ask() {
 			"$3" "$host" "$2" "${#4}" "$4" >&3
 	else
 		printf "GET %s HTTP/1.0\r\nHost: %s:%s\r\nConnection: close\r\n\r\n" "$3" "$host" "$2" >&3
-	fi 2>/dev/null
+	fi
 	while IFS= read -r line <&3; do
 		answer+="$line
 "
@@ -504,8 +507,9 @@ http_ask='ask() {
 	fi
 	answer+=$body
 	exec 3>&-
-}
+} 2>/dev/null
 '
+
 # http_get HOST PORT PATH : the raw answer within $http_limit seconds (10 unless set); fails without one.
 http_get() {
 	# shellcheck disable=SC2016  # bash fills in its own arguments

@@ -3,7 +3,7 @@
 if command -v firewall-cmd >/dev/null 2>&1 && timeout 4 firewall-cmd --state >/dev/null 2>&1; then
 	echo firewalld
 	timeout 8 firewall-cmd --list-all-zones
-elif [ -f /etc/ufw/ufw.conf ] && grep -qs '^ENABLED=yes' /etc/ufw/ufw.conf && command -v ufw >/dev/null 2>&1; then
+elif [ -f /etc/ufw/ufw.conf ] && grep -q '^ENABLED=yes' /etc/ufw/ufw.conf && command -v ufw >/dev/null 2>&1; then
 	echo ufw
 	timeout 8 ufw status verbose
 elif command -v nft >/dev/null 2>&1; then

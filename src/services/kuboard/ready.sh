@@ -15,10 +15,9 @@ if [ "$first" = yes ]; then
 fi
 # The last line says what was seen, also of a neighbour to whom a connection hangs.
 # shellcheck disable=SC2016,SC2086  # bash fills in its own variables; words of etcd's
-heard=$(timeout 8 bash -c "$http_ask$soon"'
+heard=$(timeout 8 bash -c "$http_ask$opens$soon"'
 	address=$1 http_port=$2 agent_port=$3 questdb=$4 questdb_port=$5 wanted=$6
 	shift 6
-	opens() { { exec 4<>"/dev/tcp/$1/$2"; } 2>/dev/null && exec 4>&-; }
 	not_yet() { seen=$* && echo "$seen" && return 1; }
 	answers() {
 		ask "$address" "$http_port" /kuboard-resources/version.json

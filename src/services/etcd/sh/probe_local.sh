@@ -15,15 +15,7 @@ if [ -d "$data_dir" ]; then
 	done
 fi
 printf 'wal %s\n' "$wal"
-if [ -f /etc/etcd.env ]; then
-	while IFS= read -r line; do
-		case $line in
-		ETCD_INITIAL_CLUSTER_TOKEN=kuboard_etcd_cluster_token | 'ETCD_INITIAL_CLUSTER_TOKEN="kuboard_etcd_cluster_token"')
-			echo token manual
-			;;
-		esac
-	done </etc/etcd.env
-fi
+if grep -qsx 'ETCD_INITIAL_CLUSTER_TOKEN="\{0,1\}kuboard_etcd_cluster_token"\{0,1\}' /etc/etcd.env; then echo token manual; fi
 unit='' load='' active='' sub='' pid=0 run=''
 # Blocks of several units, one property a line, in no order that could be relied on: what comes before a block's end is its.
 while IFS='=' read -r key value; do
