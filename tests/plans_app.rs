@@ -75,15 +75,13 @@ fn the_first_replica_is_alone_until_it_has_written_its_first_keys_then_the_rest_
         let facts = world::bare(&inventory);
         let planning = plan(&inventory, &facts);
         let first = job(&planning, "kuboard.run@kuboard-1");
-        let waits: Vec<&str> = first
+        let waits: Vec<String> = first
             .steps
             .iter()
-            .filter_map(|step| match &step.action {
-                Action::Await(probe) => probe.args.get("first").map(String::as_str),
-                _ => None,
-            })
+            .filter(|step| matches!(step.action, Action::Await(_)))
+            .map(|step| step.resource.to_string())
             .collect();
-        assert_eq!(waits, ["yes"]);
+        assert_eq!(waits, ["kuboard:keys"]);
         for host in &inventory.kuboard.hosts[1..] {
             let rest = job(&planning, &format!("kuboard.run@{host}"));
             let needed = before(&planning, rest);
@@ -91,7 +89,14 @@ fn the_first_replica_is_alone_until_it_has_written_its_first_keys_then_the_rest_
             let others = needed.iter().filter(|id| id.starts_with("kuboard.run@")).count();
             assert_eq!(others, 1, "{host} waits for more than the first: {needed:?}");
         }
-        assert!(before(&planning, first).contains("questdb.start@questdb"));
+        // It asks for etcd first; only its pages need QuestDB.
+        assert!(before(&planning, first).iter().any(|id| id.starts_with("etcd.settle@")));
+        assert!(!before(&planning, first).contains("questdb.start@questdb"));
+        for host in &inventory.kuboard.hosts {
+            let ready = job(&planning, &format!("kuboard.ready@{host}"));
+            assert!(before(&planning, ready).contains("questdb.start@questdb"));
+            assert!(before(&planning, ready).contains(&format!("kuboard.run@{host}")));
+        }
     }
 }
 

@@ -46,21 +46,26 @@ pub fn look(inventory: &Inventory, host: &HostName, looks: &mut Looks) {
 
 /// The wait until a replica works: what it needs is reachable from its host, both its ports answer, and a login leads
 /// on. The last is asked after a start only: Kuboard writes to the store for each. `members` are the etcd hosts to
-/// reach; `first` also waits for the keys that a first start writes; a `serving` replica that was replaced must
-/// have answered for a while, so that the balancer has noticed before the next one goes.
-pub fn ready(
-    inventory: &Inventory,
-    host: &HostName,
-    members: &[HostName],
-    first: bool,
-    serving: bool,
-) -> Procedure {
+/// reach; a `serving` replica that was replaced must have answered for a while, so that the balancer has noticed before
+/// the next one goes.
+pub fn ready(inventory: &Inventory, host: &HostName, members: &[HostName], serving: bool) -> Procedure {
     let mut args = arguments(inventory, host, members);
     let several = inventory.kuboard.hosts.len() > 1;
     args.insert("steady", if serving && several { NOTICED } else { 0 }.to_string());
-    args.insert("first", if first { "yes" } else { "no" }.to_owned());
     args.insert(TITLE, "this replica works".to_owned());
-    Procedure { name: READY, text: include_str!("ready.sh"), args }
+    Procedure { name: READY, text: concat!(include_str!("waiting.sh"), include_str!("ready.sh")), args }
+}
+
+/// The wait until Kuboard's first keys are in etcd, asked of `members`.
+pub fn keys(inventory: &Inventory, host: &HostName, members: &[HostName]) -> Procedure {
+    let mut args = arguments(inventory, host, members);
+    args.retain(|name, _| ["etcd", "login"].contains(name));
+    args.insert(TITLE, "it has written its first keys to etcd".to_owned());
+    Procedure {
+        name: "kuboard.keys",
+        text: concat!(include_str!("waiting.sh"), include_str!("keys.sh")),
+        args,
+    }
 }
 
 /// What the shell texts of this folder share; `etcd` is words of `HOST=ADDRESS=PORT`, `questdb` an address or nothing.
@@ -104,7 +109,7 @@ mod tests {
     #[test]
     fn only_a_replica_that_others_stood_in_for_is_given_time_to_be_noticed() {
         let steady = |inventory: &Inventory, name: &str, serving: bool| {
-            ready(inventory, &host(name), &[], false, serving).args["steady"].clone()
+            ready(inventory, &host(name), &[], serving).args["steady"].clone()
         };
         assert_eq!(steady(&manual(), "kuboard-1", true), "3");
         assert_eq!(steady(&manual(), "kuboard-1", false), "0");

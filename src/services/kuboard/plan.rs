@@ -81,6 +81,7 @@ fn roll(draft: &mut Draft<'_>, hosts: &[HostName], shared: &Shared, prepared: &B
         }
     }
     let first_start = !initialised(draft, &draft.inventory.kuboard.hosts);
+    let mut begun: Option<JobId> = None;
     let mut done: Vec<JobId> = Vec::new();
     for (index, host) in away.iter().enumerate() {
         let first = first_start && index == 0;
@@ -88,14 +89,16 @@ fn roll(draft: &mut Draft<'_>, hosts: &[HostName], shared: &Shared, prepared: &B
         // What waits for nobody is done while etcd, QuestDB and a first replica come up.
         let (ready, made) = prepare(draft, host, shared, &before);
         before = vec![ready];
-        if index > 0 && first_start {
-            before.extend(done.first().cloned());
+        if first_start {
+            before.extend(begun.clone());
         }
-        done.push(replica(draft, host, shared, &before, first, made));
+        let replica = replica(draft, host, shared, &before, first, made);
+        begun.get_or_insert(replica.started);
+        done.push(replica.ready);
     }
     for host in serving {
         let before: Vec<JobId> = all_prepared.iter().chain(&done).cloned().collect();
-        done.push(replica(draft, host, shared, &before, false, false));
+        done.push(replica(draft, host, shared, &before, false, false).ready);
     }
     // A balancer needs one replica of a new Kuboard; while replicas are rolled it is left alone.
     let reached = if first_start { &done[..done.len().min(1)] } else { &done[..] };

@@ -1,23 +1,13 @@
-# Exits 0 once a replica works; until then the last line says what it waits for. Given: as in look.sh; login (the kind),
-# first (yes: also wait for what a first start writes), steady (for how many seconds pages must have answered).
+# Exits 0 once a replica works; until then the last line says what it waits for. Given: as in look.sh; login (the
+# kind), steady (for how many seconds pages must have answered).
 mark=$WORK/kuboard.steady
 since=$(cat "$mark" 2>/dev/null) || since=
 rm -f "$mark"
-wanted=
-if [ "$first" = yes ]; then
-	# Kuboard writes its users on a first start; another replica beside it would write them too.
-	# /kind/KuboardAuthUser/cluster/GLOBAL/admin; without the built-in users anything below /kind/.
-	if [ "$login" = default ]; then
-		wanted='{"key":"L2tpbmQvS3Vib2FyZEF1dGhVc2VyL2NsdXN0ZXIvR0xPQkFML2FkbWlu","keys_only":true}'
-	else
-		wanted='{"key":"L2tpbmQv","range_end":"L2tpbmQw","limit":"1","keys_only":true}'
-	fi
-fi
 # The last line says what was seen, also of a neighbour to whom a connection hangs.
 # shellcheck disable=SC2016,SC2086  # bash fills in its own variables; words of etcd's
-heard=$(timeout 8 bash -c "$http_ask$opens$soon"'
-	address=$1 http_port=$2 agent_port=$3 questdb=$4 questdb_port=$5 wanted=$6
-	shift 6
+heard=$(timeout 8 bash -c "$http_ask$opens$soon$reached"'
+	address=$1 http_port=$2 agent_port=$3 questdb=$4 questdb_port=$5
+	shift 5
 	not_yet() { seen=$* && echo "$seen" && return 1; }
 	answers() {
 		ask "$address" "$http_port" /kuboard-resources/version.json
@@ -25,27 +15,13 @@ heard=$(timeout 8 bash -c "$http_ask$opens$soon"'
 		answer=${answer%%[!0-9]*}
 		[ "$answer" = 200 ] || not_yet "http://$address:$http_port answers ${answer:-nothing}" || return
 		opens "$address" "$agent_port" || not_yet "the agent port $address:$agent_port accepts no connection" || return
-		[ -n "$wanted" ] || return 0
-		for member; do
-			at=${member#*=}
-			ask "${at%=*}" "${at##*=}" /v3/kv/range "$wanted" || continue
-			case $answer in *\"count\":\"[1-9]*) return 0 ;; *\"header\"*) break ;; esac
-		done
-		not_yet "Kuboard has not written its first keys to etcd yet"
 	}
-	reaches() { echo "$1 ($2:$3) is not reachable from here" && opens "$2" "$3"; }
-	soon answers "$@"
+	soon answers
 	code=$?
-	for member; do
-		at=${member#*=}
-		reaches "etcd on ${member%%=*}" "${at%=*}" "${at##*=}" || exit 1
-	done
-	[ -z "$questdb" ] || reaches QuestDB "$questdb" "$questdb_port" || exit 1
+	etcd_reached "$@" || exit
+	[ -z "$questdb" ] || reaches QuestDB "$questdb" "$questdb_port" || exit
 	[ "$code" = 0 ] || not_yet "$seen"' - \
-	"$address" "$http_port" "$agent_port" "$questdb" "$questdb_port" "$wanted" $etcd) || {
-	[ "$(docker inspect -f '{{.State.Running}}' kuboard 2>/dev/null)" = true ] || heard='the container kuboard does not run'
-	fail "$(printf '%s\n' "$heard" | tail -n 1), see: docker logs --tail 50 kuboard"
-}
+	"$address" "$http_port" "$agent_port" "$questdb" "$questdb_port" $etcd) || waits_for "$heard"
 
 # A balancer in front counts a replica in again only after some checks of its own; the next may go no sooner.
 read -r up _ </proc/uptime

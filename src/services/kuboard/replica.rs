@@ -9,7 +9,7 @@ use crate::plan::draft::{Draft, JobDraft, Milestone};
 use crate::plan::effects::recorded_key;
 use crate::plan::model::{Action, ContainerChange, JobId, Reason, Risk};
 use crate::resource::{Content, ContentKey, HostName, ResourceId};
-use crate::services::kuboard::look::ready;
+use crate::services::kuboard::look::{keys, ready};
 use crate::services::kuboard::names::{
     BOOT_FILE, BOOT_UNIT, CONTAINER, ENV_FILE, FOLDER_OWNER, SERVED, agent_key_file, container,
 };
@@ -54,8 +54,18 @@ pub struct Shared {
     pub members: Vec<HostName>,
 }
 
-/// The job that makes the replica on `host` what it should be. `first` waits for what a first start writes; where the
-/// container was `made` beforehand, it is started.
+/// The jobs that make the replica on `host` what it should be: its container, and the wait until it works.
+pub struct Replica {
+    /// Its container runs; of the first one of a new Kuboard, the first keys are written.
+    pub started: JobId,
+    /// It works.
+    pub ready: JobId,
+}
+
+/// Drafts them. `first` waits for what a first start writes; where the container was `made` beforehand, it is started.
+///
+/// One that takes nothing away waits for etcd alone before it starts: the image's entrypoint sleeps for 18 s before it asks
+/// for QuestDB, and goes on asking.
 pub fn replica(
     draft: &mut Draft<'_>,
     host: &HostName,
@@ -63,46 +73,61 @@ pub fn replica(
     before: &[JobId],
     first: bool,
     made: bool,
-) -> JobId {
+) -> Replica {
     let inventory = draft.inventory;
     let blind = docker::is_blind(draft, host);
     let serving = state(draft.seen.host(host)) == State::Serving;
     let mut job = draft.job("kuboard.run", STAGE, host);
-    job.after(before).after_milestone(Milestone::StoreReady).after_milestone(Milestone::AuditReady);
+    job.after(before).after_milestone(Milestone::StoreReady);
+    if serving {
+        job.after_milestone(Milestone::AuditReady);
+    }
     write_files(&mut job, shared);
-    let created = match job.host().and_then(|seen| difference(inventory, host, seen)) {
-        Some(_) if made => {
-            let spec = spec(inventory, host, job.host());
-            let start = Action::Container { spec, change: ContainerChange::Start };
-            job.step(ResourceId::new("container", CONTAINER), start, Reason::Missing, Risk::None, RUN);
-            true
-        }
-        Some(reason) => {
-            if blind {
-                docker::guard(&mut job);
-            }
-            let spec = spec(inventory, host, job.host());
-            let served = job.host().is_some_and(|seen| seen.manifest.contains_key(SERVED));
-            let reason = if served && blind { docker::unseen() } else { reason };
-            let risk = if serving { Risk::Restart } else { Risk::None };
-            let run = Action::Container { spec, change: ContainerChange::Run };
-            job.step(ResourceId::new("container", CONTAINER), run, reason, risk, RUN);
-            true
-        }
-        None => false,
-    };
-    if created || !job.host().is_some_and(answers) {
-        let what = if first {
-            "it has written its first keys and answers"
-        } else {
-            "it answers and a login leads on"
-        };
-        let probe = ready(inventory, host, &shared.members, first, serving);
-        let reason = Reason::Needed(format!("done when {what}"));
+    let started = start(&mut job, made, blind, serving);
+    let working = !started && job.host().is_some_and(answers);
+    if first && !working {
+        let reason = Reason::Needed("another replica beside it would write them too".to_owned());
+        let probe = keys(inventory, host, &shared.members);
+        job.wait(ResourceId::new("kuboard", "keys"), probe, reason, READY);
+    }
+    let mut begun = None;
+    if !serving {
+        let started = job.done();
+        job = draft.job("kuboard.ready", STAGE, host);
+        job.after(std::iter::once(&started)).after_milestone(Milestone::AuditReady);
+        begun = Some(started);
+    }
+    if !working {
+        let probe = ready(inventory, host, &shared.members, serving);
+        let reason = Reason::Needed("done when it answers and a login leads on".to_owned());
         job.wait(ResourceId::new("kuboard", "replica"), probe, reason, READY);
     }
     job.record(SERVED, "yes");
-    job.done()
+    let ready = job.done();
+    Replica { started: begun.unwrap_or_else(|| ready.clone()), ready }
+}
+
+/// Adds the step that brings the container, if one does. Gives whether.
+fn start(job: &mut JobDraft<'_, '_>, made: bool, blind: bool, serving: bool) -> bool {
+    let inventory = job.inventory();
+    let host = job.host_name().clone();
+    let Some(reason) = job.host().and_then(|seen| difference(inventory, &host, seen)) else { return false };
+    let spec = spec(inventory, &host, job.host());
+    let resource = ResourceId::new("container", CONTAINER);
+    if made {
+        let start = Action::Container { spec, change: ContainerChange::Start };
+        job.step(resource, start, Reason::Missing, Risk::None, RUN);
+        return true;
+    }
+    if blind {
+        docker::guard(job);
+    }
+    let served = job.host().is_some_and(|seen| seen.manifest.contains_key(SERVED));
+    let reason = if served && blind { docker::unseen() } else { reason };
+    let risk = if serving { Risk::Restart } else { Risk::None };
+    let run = Action::Container { spec, change: ContainerChange::Run };
+    job.step(resource, run, reason, risk, RUN);
+    true
 }
 
 /// The job that does what waits for nobody, of a replica that does not serve: its files and, where there is none yet, its
