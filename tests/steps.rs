@@ -14,6 +14,7 @@ use kuboard_ha::facts::model::{FileState, HostFacts, Observed};
 use kuboard_ha::facts::probe::{files, sections};
 use kuboard_ha::facts::read::read;
 use kuboard_ha::facts::script::script as facts_script;
+use kuboard_ha::host::PRELUDE;
 use kuboard_ha::inventory::model::Transfer;
 use kuboard_ha::plan::model::{Action, Job, JobId, Reason, Risk, SecretChange, StageId, Step};
 use kuboard_ha::plan::script::{RUNTIME, quote, script};
@@ -51,7 +52,7 @@ impl Scratch {
     /// Runs text as a step does; its output, or what it said on the way to failing.
     fn run(&self, text: &str) -> Result<String, String> {
         let program = format!(
-            "STATE={} CLUSTER=c RUN=r1 WORK={}\n{RUNTIME}\n( set -eu\n{text}\n)\n",
+            "STATE={} CLUSTER=c RUN=r1 WORK={}\n{PRELUDE}{RUNTIME}\n( set -eu\n{text}\n)\n",
             quote(self.state().to_str().unwrap()),
             quote(self.path("work").to_str().unwrap())
         );
@@ -334,6 +335,20 @@ fn an_archive_with_another_digest_is_thrown_away() {
         let said = scratch.act(Action::Stage { artifact }).unwrap_err();
         assert!(said.contains("digest of the archive is") && !part.exists(), "{said}");
     });
+}
+
+#[test]
+fn a_digest_is_the_same_with_openssl_and_where_it_is_broken_and_a_missing_file_has_none() {
+    let expected = Sha256Digest::of(b"whole");
+    let broken = "openssl() { echo 'symbol lookup error' >&2; return 127; }\n";
+    for before in ["", broken] {
+        everywhere(|scratch| {
+            fs::write(scratch.path("f"), "whole").unwrap();
+            let said = scratch.run(&format!("{before}digest f; echo \"$digest\"")).unwrap();
+            assert_eq!(said.trim(), expected.as_str());
+            scratch.run(&format!("{before}digest missing")).unwrap_err();
+        });
+    }
 }
 
 /// An etcdctl whose snapshots are whole: what they hold, and the digest of it.

@@ -17,6 +17,8 @@ use crate::plan::script::{quote, without_comments};
 
 /// The far side of a session.
 const SHELL: &str = include_str!("shell.sh");
+/// What every text on a host finds.
+pub const PRELUDE: &str = include_str!("prelude.sh");
 
 /// Read by `/bin/sh -c`, passed on by whatever login shell the user has: no quote, no newline, no `!`. It reads a size
 /// and so many bytes (`sh -s` would read ahead and swallow what belongs to the program), then becomes the program.
@@ -150,8 +152,10 @@ fn program(options: &SessionOptions) -> Result<String, HostError> {
     }
     let _ = writeln!(text, "interpreter={}", quote(&options.interpreter));
     let _ = writeln!(text, "patience={}", options.watchdog.as_secs().max(1));
-    let runtime = quote(&without_comments(&options.runtime));
-    let _ = write!(text, "runtime={runtime}\n{}{END}", without_comments(SHELL));
+    for (name, value) in [("prelude", PRELUDE), ("runtime", &options.runtime)] {
+        let _ = writeln!(text, "{name}={}", quote(&without_comments(value)));
+    }
+    let _ = write!(text, "{}{END}", without_comments(SHELL));
     Ok(text)
 }
 

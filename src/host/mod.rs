@@ -18,6 +18,7 @@ use std::pin::Pin;
 use futures::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+pub use self::boot::PRELUDE;
 pub use self::error::{HostError, HostErrorKind};
 pub use self::options::Deadlines;
 use crate::resource::HostName;

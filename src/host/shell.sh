@@ -1,11 +1,11 @@
 # The far side of a session: what the bootstrap (boot.rs) evaluates on a host. POSIX sh; runs under dash, bash and
-# busybox ash. Before it stand assignments: CLUSTER RUN STATE WORK (as plan/steps.sh knows them), interpreter, runtime.
+# busybox ash. Before it stand assignments: CLUSTER RUN STATE WORK (as plan/steps.sh knows them), interpreter, prelude, runtime.
 #
 # File descriptors: 3 carries frames to the controller, 4 requests from it, 9 holds the lease. Steps get none of 3
 # and 4, so nothing they print can pass for a frame; they inherit 9, so the lease lasts until the last of them ends.
 # Every frame is a line of its own with an empty line before it: output may end without a newline.
 
-leased='' idle='' stopping='' gone='' dog='' listener='' seen='' looked='' stale=''
+leased='' idle='' stopping='' gone='' dog='' listener='' seen='' looked='' stale='' turns=0
 end='#kuboard-ha end'
 # The shell of a look: its text comes over standard input, neither in argv (128 KiB, and visible) nor in a file.
 runner='text=$(cat); exec </dev/null; eval "$text"'
@@ -64,9 +64,10 @@ carry_out() {
     timeout -k 5 "$1" $interpreter "$WORK/text" 3>&- 4<&- </dev/null
 }
 
-# What every text finds set, quoted by the controller.
+# What every text finds set, quoted by the controller, and prelude.sh.
 prelude="CLUSTER='$CLUSTER' RUN='$RUN' STATE='$STATE' WORK='$WORK'
-unchanged() { echo no >\"\$WORK/changed\"; }"
+$prelude"
+eval "$prelude"
 
 # gather LIMIT SIZE: looks, and needs neither a lease nor a place to write.
 gather() {
@@ -130,6 +131,7 @@ lease() {
             broken "cannot write to $WORK: $why"
         printf '%s\n' "$prelude" "$runtime" >"$WORK/runtime" || broken "cannot write to $WORK"
         hold - 0 || broken "cannot write to $STATE: $(hold - 0 2>&1)"
+        watch
     fi
     say "leased $stale"
     stale=''
@@ -211,9 +213,7 @@ keep() {
 
 # holds SHA256 PATH: whether that file is already there.
 holds() {
-    sum=''
-    [ ! -f "$2" ] || sum=$(sha256sum <"$2")
-    if [ "${sum%% *}" = "$1" ]; then say received; else say absent; fi
+    if [ -f "$2" ] && digest "$2" && [ "$digest" = "$1" ]; then say received; else say absent; fi
 }
 
 # receive SIZE SHA256 PATH: the bytes, checked as they lie on the disk, in place only when they are right. What a shell
@@ -234,10 +234,10 @@ receive() {
         rm -f "$part"
         leave
     fi
-    sum=$(sha256sum <"$part")
-    if [ "${sum%% *}" != "$2" ]; then
+    digest "$part" || broken "cannot read $part"
+    if [ "$digest" != "$2" ]; then
         rm -f "$part"
-        say "damaged ${sum%% *}"
+        say "damaged $digest"
         return
     fi
     mv -f "$part" "$3" || broken "cannot write to ${3%/*}"
@@ -246,27 +246,31 @@ receive() {
     say received
 }
 
-# Waits for a request. A shell that holds the lease and hears nothing for half a minute has lost its controller:
-# the watchdog ends it. It runs only while the shell is idle, so never inside a step. (dash has no read -t.)
+# Ends a shell that holds the lease and hears nothing for half a minute: it has lost its controller. Each wait for a request
+# stands with a number of its own in $WORK/idle; while a step runs there is none. (dash has no read -t; naps are short, for
+# killed with -9 this leaves its last one behind.)
+watch() {
+    (
+        same='' naps=0
+        while sleep 1 && kill -0 "$$"; do
+            read -r turn <"$WORK/idle" || turn=''
+            if [ -z "$turn" ] || [ "$turn" != "$same" ]; then naps=0; fi
+            same=$turn naps=$((naps + 1))
+            [ "$naps" -le "$patience" ] || kill -TERM "$$"
+        done
+    ) </dev/null >/dev/null 2>&1 3>&- 4<&- 9>&- &
+    dog=$!
+}
+
+# Waits for a request.
 listen() {
-    if [ -n "$leased" ]; then
-        (
-            # Naps are short: killed with -9, this leaves its last nap behind.
-            naps=0
-            while [ "$naps" -lt "$patience" ]; do
-                sleep 1
-                naps=$((naps + 1))
-            done
-            kill -TERM "$$"
-        ) </dev/null >/dev/null 2>&1 3>&- 4<&- 9>&- &
-        dog=$!
-    fi
+    turns=$((turns + 1))
+    [ -z "$leased" ] || { echo "$turns" >"$WORK/idle"; } 2>/dev/null
     idle=yes
     IFS=' ' read -r verb one two rest <&4
     heard=$?
     idle=''
-    [ -z "$dog" ] || put_down "$dog"
-    dog=''
+    [ -z "$leased" ] || { echo >"$WORK/idle"; } 2>/dev/null
     return "$heard"
 }
 

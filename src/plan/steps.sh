@@ -13,7 +13,12 @@ fail() {
 # ---- the manifest: lines of "KIND NAME VALUE", each pair of kind and name once
 
 # record 'KIND NAME' VALUE : sets an entry; on disk before it returns.
-record() {
+record() { record_with '' "$@"; }
+
+# record_with FILE 'KIND NAME' VALUE : the same, with that file on disk as well before the entry is there.
+record_with() {
+	record_other=$1
+	shift
 	[ -d "$STATE" ] || mkdir -p "$STATE"
 	{
 		if [ -f "$STATE/manifest" ]; then
@@ -23,7 +28,7 @@ record() {
 		fi
 		printf '%s %s\n' "$1" "$2"
 	} >"$STATE/manifest.new"
-	sync "$STATE/manifest.new" 2>/dev/null || sync
+	sync "$STATE/manifest.new" ${record_other:+"$record_other"} 2>/dev/null || sync
 	mv -f "$STATE/manifest.new" "$STATE/manifest"
 }
 
@@ -105,10 +110,10 @@ secret_keep() {
 begin_file() {
 	new="${1%/*}/.${1##*/}.kuboard-ha.new"
 	parents_of "$1"
-	rm -f "$new"
-	: >"$new"
-	chown "$3" "$new"
-	chmod "$2" "$new"
+	if [ -e "$new" ] || [ -L "$new" ]; then rm -f "$new"; fi
+	: >"$new" # root's, 0600
+	[ "$3" = root:root ] || chown "$3" "$new"
+	[ "$2" = 0600 ] || chmod "$2" "$new"
 }
 
 # parents_of PATH : makes the directory that it stands in.
@@ -128,9 +133,8 @@ end_file() {
 	for end_secret in "$@"; do
 		end_key="$end_key.$(fingerprint "$end_secret")"
 	done
-	sync "$new" 2>/dev/null || sync
 	end_sum=$(sha256sum <"$new")
-	record "file $end_path" "$end_key ${end_sum%% *}"
+	record_with "$new" "file $end_path" "$end_key ${end_sum%% *}"
 	mv -f "$new" "$end_path"
 	sync "${end_path%/*}" 2>/dev/null || sync
 }
@@ -144,6 +148,10 @@ make_dir() {
 make_link() {
 	parents_of "$1"
 	if [ -d "$1" ] && [ ! -L "$1" ]; then fail "$1 is a directory, a link was expected"; fi
+	if [ ! -e "$1" ] && [ ! -L "$1" ]; then
+		ln -s "$2" "$1"
+		return 0
+	fi
 	ln -sfn "$2" "$1.kuboard-ha.new"
 	mv -fT "$1.kuboard-ha.new" "$1"
 }
@@ -286,15 +294,15 @@ fetch_part() {
 }
 
 # is_whole SHA256 : whether all of that archive has come.
-is_whole() { [ "$(sha256sum <"$STATE/stage/$1.part" 2>/dev/null | cut -d ' ' -f 1)" = "$1" ]; }
+is_whole() { digest "$STATE/stage/$1.part" 2>/dev/null && [ "$digest" = "$1" ]; }
 
 # staged SHA256 : verifies what was sent or fetched, then gives it its name.
 staged() {
 	[ -f "$STATE/stage/$1" ] && return 0
-	staged_sum=$(sha256sum <"$STATE/stage/$1.part")
-	[ "${staged_sum%% *}" = "$1" ] || {
+	digest "$STATE/stage/$1.part"
+	[ "$digest" = "$1" ] || {
 		rm -f "$STATE/stage/$1.part"
-		fail "digest of the archive is ${staged_sum%% *}, expected $1"
+		fail "digest of the archive is $digest, expected $1"
 	}
 	mv -f "$STATE/stage/$1.part" "$STATE/stage/$1"
 	[ ! -d "$WORK" ] || archive_stamp "$STATE/stage/$1" >"$WORK/verified.$1"
@@ -309,8 +317,8 @@ is_unchanged() {
 	if [ -f "$WORK/verified.$1" ] && [ "$(cat "$WORK/verified.$1")" = "$(archive_stamp "$STATE/stage/$1")" ]; then
 		return 0
 	fi
-	staged_sum=$(sha256sum <"$STATE/stage/$1")
-	[ "${staged_sum%% *}" = "$1" ] || fail "the staged archive changed: ${staged_sum%% *}, expected $1"
+	digest "$STATE/stage/$1"
+	[ "$digest" = "$1" ] || fail "the staged archive changed: $digest, expected $1"
 }
 
 # sync_tree DIRECTORY : these files only: all that waits to be written may be a lot, and others'.
@@ -325,7 +333,7 @@ unpack() {
 	rm -rf "$unpack_dir.new"
 	(umask 022 && mkdir -p "$unpack_dir.new")
 	# What is there already goes to the disk meanwhile: little is left to wait for at the end.
-	while sleep 0.2; do sync_tree "$unpack_dir.new"; done &
+	while sleep 0.5; do sync_tree "$unpack_dir.new"; done &
 	unpack_syncs=$!
 	unpack_failed=0
 	gzip -dc "$STATE/stage/$unpack_sha" |
