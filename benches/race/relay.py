@@ -7,6 +7,7 @@ for each: starting a process per connection would be a cost that no network has.
 """
 
 import asyncio
+import contextlib
 import json
 import signal
 import sys
@@ -50,6 +51,7 @@ async def carry(reader, writer, delay, count):
         pass
     finally:
         delivery.cancel()
+        await asyncio.gather(delivery, return_exceptions=True)
 
 
 async def serve(rtt, hosts):
@@ -73,9 +75,9 @@ async def serve(rtt, hosts):
             def received(size):
                 counts.received += size
 
-            await asyncio.gather(
-                carry(reader, far_writer, delay, sent), carry(far_reader, writer, delay, received), return_exceptions=True
-            )
+            both = carry(reader, far_writer, delay, sent), carry(far_reader, writer, delay, received)
+            with contextlib.suppress(asyncio.CancelledError):  # the relay ends before the connection
+                await asyncio.gather(*both, return_exceptions=True)
             for side in (writer, far_writer):
                 side.close()
 

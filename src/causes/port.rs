@@ -1,5 +1,7 @@
 //! A port that somebody else has, and an address that is not here.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use super::Evidence;
 use crate::event::Cause;
 
@@ -67,18 +69,39 @@ pub(super) fn is_ours(process: &str, name: &str) -> bool {
 /// Each `ADDRESS:PORT` in a line.
 fn places(line: &str) -> Vec<(String, u16)> {
     line.split(|letter: char| letter.is_whitespace() || "\"'=,;()".contains(letter))
-        .flat_map(|word| {
-            // Docker writes `10.0.0.1:80:172.17.0.2:80/tcp`.
-            let parts: Vec<&str> = word.trim_matches(['[', ']', '.', ':']).split(':').collect();
-            parts
-                .windows(2)
-                .filter_map(|pair| {
-                    let digits: String = pair[1].chars().take_while(char::is_ascii_digit).collect();
-                    let is_address =
-                        pair[0].contains('.') && pair[0].chars().all(|l| l.is_ascii_digit() || l == '.');
-                    Some((is_address.then(|| pair[0].to_owned())?, digits.parse().ok()?))
-                })
-                .collect::<Vec<_>>()
-        })
+        .flat_map(|word| if word.contains('[') { bracketed(word) } else { pairs(word) })
         .collect()
+}
+
+/// Those of a word with brackets: `[fd00::1]:80`, Docker's `[fd00::1]:80:[fd00:17::2]:80/tcp`, HAProxy's `[fd00::1:80]` and
+/// `[10.0.0.1:80]`.
+fn bracketed(word: &str) -> Vec<(String, u16)> {
+    let mut all = Vec::new();
+    let mut rest = word;
+    while let Some((inside, after)) = rest.split_once('[').and_then(|(_, rest)| rest.split_once(']')) {
+        let port = after.strip_prefix(':').and_then(leading_number);
+        let (address, port) = match (port, inside.rsplit_once(':')) {
+            (None, Some((address, port))) => (address, port.parse().ok()),
+            (port, _) => (inside, port),
+        };
+        if let (Ok(address), Some(port)) = (address.parse::<IpAddr>(), port) {
+            all.push((address.to_string(), port));
+        }
+        rest = after;
+    }
+    all
+}
+
+/// Those of a word without: Docker writes `10.0.0.1:80:172.17.0.2:80/tcp`.
+fn pairs(word: &str) -> Vec<(String, u16)> {
+    let parts: Vec<&str> = word.trim_matches(['.', ':']).split(':').collect();
+    let place = |pair: &[&str]| {
+        pair[0].parse::<Ipv4Addr>().ok().zip(leading_number(pair[1])).map(|(ip, port)| (ip.to_string(), port))
+    };
+    parts.windows(2).filter_map(place).collect()
+}
+
+fn leading_number(text: &str) -> Option<u16> {
+    let digits = text.find(|letter: char| !letter.is_ascii_digit()).map_or(text, |end| &text[..end]);
+    digits.parse().ok()
 }

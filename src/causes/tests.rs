@@ -47,6 +47,9 @@ fn a_port_that_is_taken_is_named_with_who_has_it() {
         // Docker 28, from its source.
         ("failed to bind host port for 10.99.37.13:2380:172.17.0.2:80/tcp: address already in use", 2380),
         ("Bind for 0.0.0.0:2380 failed: port is already allocated", 2380),
+        ("listen tcp [fd00::13]:2380: bind: address already in use", 2380),
+        ("failed to bind host port for [fd00::13]:2380:[fd00:17::2]:80/tcp: address already in use", 2380),
+        ("cannot bind socket (Address already in use) for [fd00::13:2379]", 2379),
     ];
     for (line, port) in lines {
         let mut evidence = ended(scene(), "exit-code", 1, line);
@@ -77,6 +80,9 @@ fn an_address_that_is_not_here_is_named() {
         );
         assert!(found.hint.contains("ip -o addr"), "{}", found.hint);
     }
+    let line = "listen tcp [fd00::13]:2380: bind: cannot assign requested address";
+    let found = cause(&ended(scene(), "exit-code", 1, line));
+    assert!(found.message.contains("has the address fd00::13, which etcd"), "{}", found.message);
 }
 
 #[test]

@@ -73,13 +73,17 @@ pub struct UpArgs {
 }
 
 pub(super) async fn run(args: &UpArgs, global: &Global, console: &Console) -> Result<Exit, CliError> {
+    let begun = Instant::now();
     let ended = up(args, global, console).await;
     if let Err(error) = &ended
         && console.is_json()
         && !args.dry_run
     {
         // The stream ends with an outcome whatever happens.
-        let _ = console.document(&Line::new(OutcomeEvent::of_error(error), SystemTime::now()));
+        let _ = console.document(&Line::new(
+            OutcomeEvent::of_error(error, begun.elapsed().as_secs_f64()),
+            SystemTime::now(),
+        ));
     }
     ended
 }

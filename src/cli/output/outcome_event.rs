@@ -45,8 +45,8 @@ impl<'a> OutcomeEvent<'a> {
         }
     }
 
-    /// A run that an error ended.
-    pub fn of_error(error: &'a CliError) -> Self {
+    /// A run that an error ended after so many seconds.
+    pub fn of_error(error: &'a CliError, elapsed: f64) -> Self {
         let mut text = error.error.clone();
         for cause in &error.causes {
             let _ = write!(text, ": {cause}");
@@ -61,7 +61,7 @@ impl<'a> OutcomeEvent<'a> {
             result,
             exit: error.kind.code(),
             changed: error.changed,
-            elapsed: 0.0,
+            elapsed,
             cluster: None,
             url: None,
             error: Some(text),

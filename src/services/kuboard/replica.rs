@@ -81,8 +81,8 @@ pub fn replica(
     job.after(before).after_milestone(Milestone::StoreReady);
     if serving {
         job.after_milestone(Milestone::AuditReady);
+        write_files(&mut job, shared);
     }
-    write_files(&mut job, shared);
     let started = start(&mut job, made, blind, serving);
     let working = !started && job.host().is_some_and(answers);
     if first && !working {

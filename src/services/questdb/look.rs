@@ -41,14 +41,16 @@ pub fn look(inventory: &Inventory, host: &HostName, looks: &mut Looks) {
     looks.users.insert(USER.to_owned());
     looks.units.insert(UNIT.to_owned(), STAMP.map(str::to_owned).to_vec());
     looks.sysctls.extend(SYSCTLS.iter().map(|(name, _)| (*name).to_owned()));
-    if let Some(procedure) = probe(inventory, LOOK, include_str!("look.sh")) {
+    if let Some(procedure) =
+        probe(inventory, LOOK, concat!(include_str!("healthy.sh"), include_str!("look.sh")))
+    {
         looks.probes.push(Probe { procedure, limit: Duration::from_secs(5) });
     }
 }
 
 /// The wait until an instance takes a login with the stored password, answers a query and calls itself healthy.
 pub fn ready(inventory: &Inventory) -> Option<Procedure> {
-    let mut probe = probe(inventory, READY, include_str!("ready.sh"))?;
+    let mut probe = probe(inventory, READY, concat!(include_str!("healthy.sh"), include_str!("ready.sh")))?;
     probe.args.insert(TITLE, "QuestDB works".to_owned());
     Some(probe)
 }

@@ -210,6 +210,7 @@ fn connections_that_were_lost_are_told_and_not_blamed_on_somebody_else() {
 #[test]
 fn an_error_tells_programs_what_was_changed_before_it() {
     let error = CliError::new(Exit::Locked, "etcd2 is locked by run r1").after(4);
-    let event = serde_json::to_value(OutcomeEvent::of_error(&error)).unwrap();
+    let event = serde_json::to_value(OutcomeEvent::of_error(&error, 1.5)).unwrap();
     assert_eq!((&event["exit"], &event["changed"]), (&9.into(), &4.into()));
+    assert_eq!(event["elapsed"], 1.5);
 }
