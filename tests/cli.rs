@@ -272,8 +272,11 @@ const REFUSED: &str = "echo 'ssh: connect to host x port 22: Connection refused'
 fn a_signal_while_looking_ends_with_130_and_nothing_changed() {
     for (command, signal) in [("check", "INT"), ("plan", "TERM"), ("up", "HUP"), ("status", "INT")] {
         let folder = with_ssh("touch \"$0.begun\"; exec sleep 20");
-        let mut run = kuboard_ha();
+        // Whoever started the tests may have signals ignored, as nohup and a shell's `&` do.
+        let mut run = Command::new("env");
+        run.args(["--default-signal=INT,TERM,HUP", env!("CARGO_BIN_EXE_kuboard-ha")]);
         run.args([command, "inventories/one-machine.yaml"]).env("PATH", on_path(&folder));
+        run.current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null());
         let child = run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let begun = folder.path().join("ssh.begun");
         while !begun.exists() {

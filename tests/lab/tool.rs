@@ -94,7 +94,9 @@ pub struct Running {
 impl Running {
     /// Starts the program with these arguments and further variables.
     pub fn start(arguments: &[&str], variables: &BTreeMap<String, String>) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_kuboard-ha"))
+        // Whoever started the tests may have signals ignored, as nohup and a shell's `&` do: ours are for the program.
+        let mut child = Command::new("env")
+            .args(["--default-signal=INT,TERM,HUP", env!("CARGO_BIN_EXE_kuboard-ha")])
             .args(arguments)
             .envs(variables)
             .stdin(Stdio::null())
