@@ -105,7 +105,7 @@ class Ansible(Contestant):
     def ended(self):
         if self.control:
             for socket in Path(self.control).iterdir():
-                os.spawnvp(os.P_WAIT, "ssh", ["ssh", "-q", "-o", f"ControlPath={socket}", "-O", "exit", "-"])
+                os.spawnvp(os.P_WAIT, "ssh", ["ssh", "-q", "-o", f"ControlPath={socket}", "-O", "exit", "none"])
             shutil.rmtree(self.control, ignore_errors=True)
             os.makedirs(self.control)
 
