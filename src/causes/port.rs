@@ -69,11 +69,14 @@ pub(super) fn is_ours(process: &str, name: &str) -> bool {
 /// Each `ADDRESS:PORT` in a line.
 fn places(line: &str) -> Vec<(String, u16)> {
     line.split(|letter: char| letter.is_whitespace() || "\"'=,;()".contains(letter))
-        .flat_map(|word| if word.contains('[') { bracketed(word) } else { pairs(word) })
+        .flat_map(|word| {
+            let found = bracketed(word);
+            if found.is_empty() { pairs(word) } else { found }
+        })
         .collect()
 }
 
-/// Those of a word with brackets: `[fd00::1]:80`, Docker's `[fd00::1]:80:[fd00:17::2]:80/tcp`, HAProxy's `[fd00::1:80]` and
+/// Those that stand in brackets, or have their address there: `[fd00::1]:80`, Docker's `[fd00::1]:80:[fd00:17::2]:80/tcp`, HAProxy's `[fd00::1:80]` and
 /// `[10.0.0.1:80]`.
 fn bracketed(word: &str) -> Vec<(String, u16)> {
     let mut all = Vec::new();
@@ -92,9 +95,9 @@ fn bracketed(word: &str) -> Vec<(String, u16)> {
     all
 }
 
-/// Those of a word without: Docker writes `10.0.0.1:80:172.17.0.2:80/tcp`.
+/// Those of IPv4 in any other word: Docker writes `10.0.0.1:80:172.17.0.2:80/tcp`.
 fn pairs(word: &str) -> Vec<(String, u16)> {
-    let parts: Vec<&str> = word.trim_matches(['.', ':']).split(':').collect();
+    let parts: Vec<&str> = word.trim_matches(['[', ']', '.', ':']).split(':').collect();
     let place = |pair: &[&str]| {
         pair[0].parse::<Ipv4Addr>().ok().zip(leading_number(pair[1])).map(|(ip, port)| (ip.to_string(), port))
     };

@@ -70,6 +70,7 @@ fn an_address_that_is_not_here_is_named() {
     let lines = [
         r#"{"level":"fatal","ts":"2026-11-21T11:01:09.146Z","caller":"etcdmain/etcd.go:204","msg":"discovery failed","error":"listen tcp 10.99.37.13:2380: bind: cannot assign requested address"}"#,
         "docker: Error response from daemon: driver failed programming external connectivity on endpoint kuboard (4a6bda89): Error starting userland proxy: listen tcp4 10.99.37.13:80: bind: cannot assign requested address.",
+        "cannot bind socket (Cannot assign requested address) for [10.99.37.13:80, tls]",
     ];
     for line in lines {
         let found = cause(&ended(scene(), "exit-code", 1, line));
