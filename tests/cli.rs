@@ -14,7 +14,9 @@ use serde_json::Value;
 const HOSTS: [&str; 6] = ["etcd1", "etcd2", "etcd3", "questdb", "kuboard-1", "kuboard-2"];
 
 fn kuboard_ha() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kuboard-ha"));
+    // Whoever started the tests may have signals ignored, as nohup and a shell's `&` do.
+    let mut command = Command::new("env");
+    command.args(["--default-signal=INT,TERM,HUP", env!("CARGO_BIN_EXE_kuboard-ha")]);
     for name in ["KUBOARD_HA_INVENTORY", "NO_COLOR", "COLUMNS"] {
         command.env_remove(name);
     }
@@ -272,11 +274,8 @@ const REFUSED: &str = "echo 'ssh: connect to host x port 22: Connection refused'
 fn a_signal_while_looking_ends_with_130_and_nothing_changed() {
     for (command, signal) in [("check", "INT"), ("plan", "TERM"), ("up", "HUP"), ("status", "INT")] {
         let folder = with_ssh("touch \"$0.begun\"; exec sleep 20");
-        // Whoever started the tests may have signals ignored, as nohup and a shell's `&` do.
-        let mut run = Command::new("env");
-        run.args(["--default-signal=INT,TERM,HUP", env!("CARGO_BIN_EXE_kuboard-ha")]);
+        let mut run = kuboard_ha();
         run.args([command, "inventories/one-machine.yaml"]).env("PATH", on_path(&folder));
-        run.current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null());
         let child = run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let begun = folder.path().join("ssh.begun");
         while !begun.exists() {

@@ -9,3 +9,6 @@ digest() {
     digest=$(openssl dgst -sha256 -r <"$1" 2>/dev/null || sha256sum <"$1") || return
     digest=${digest%% *}
 }
+
+# archive_stamp FILE : tells whether it was touched.
+archive_stamp() { stat -c '%d %i %s %z' "$1"; }

@@ -242,7 +242,7 @@ receive() {
     fi
     mv -f "$part" "$3" || broken "cannot write to ${3%/*}"
     # What is unpacked in this run need not be read once more for its digest (is_unchanged in plan/steps.sh).
-    [ ! -d "$WORK" ] || stat -c '%d %i %s %z' "$3" >"$WORK/verified.$2"
+    [ ! -d "$WORK" ] || archive_stamp "$3" >"$WORK/verified.$2"
     say received
 }
 

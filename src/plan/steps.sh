@@ -308,9 +308,6 @@ staged() {
 	[ ! -d "$WORK" ] || archive_stamp "$STATE/stage/$1" >"$WORK/verified.$1"
 }
 
-# archive_stamp PATH : tells whether a file was touched.
-archive_stamp() { stat -c '%d %i %s %z' "$1"; }
-
 # is_unchanged SHA256 : ends the step unless the staged archive is what was verified. One that this run verified as it came
 # in is known by its stamp.
 is_unchanged() {

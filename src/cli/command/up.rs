@@ -74,21 +74,19 @@ pub struct UpArgs {
 
 pub(super) async fn run(args: &UpArgs, global: &Global, console: &Console) -> Result<Exit, CliError> {
     let begun = Instant::now();
-    let ended = up(args, global, console).await;
+    let ended = up(args, global, console, begun).await;
     if let Err(error) = &ended
         && console.is_json()
         && !args.dry_run
     {
         // The stream ends with an outcome whatever happens.
-        let _ = console.document(&Line::new(
-            OutcomeEvent::of_error(error, begun.elapsed().as_secs_f64()),
-            SystemTime::now(),
-        ));
+        let event = OutcomeEvent::of_error(error, begun.elapsed().as_secs_f64());
+        let _ = console.document(&Line::new(event, SystemTime::now()));
     }
     ended
 }
 
-async fn up(args: &UpArgs, global: &Global, console: &Console) -> Result<Exit, CliError> {
+async fn up(args: &UpArgs, global: &Global, console: &Console, begun: Instant) -> Result<Exit, CliError> {
     let site = Site::load(&args.inventory, console.stderr_canvas())?;
     let without = args.without.iter().map(|name| site.host(name)).collect::<Result<Vec<_>, _>>()?;
     if args.dry_run || args.saved.facts.is_some() {
@@ -96,7 +94,6 @@ async fn up(args: &UpArgs, global: &Global, console: &Console) -> Result<Exit, C
     }
     let trace_file = args.timings.iter().flatten().next().map(|path| trace_file(path)).transpose()?;
     let site = site.with_secrets()?;
-    let begun = Instant::now();
     let feed = console.run_feed();
     let timings = Arc::new(Timings::new(Arc::clone(&feed) as Arc<dyn EventSink>));
     let cancel = Cancel::new();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::cli::output::text::{Canvas, Tone, clean_line, elapsed};
+use crate::cli::output::text::{Canvas, Tone, clean_line, columns, elapsed};
 use crate::cli::output::timings::{Account, Span};
 use crate::resource::HostName;
 
@@ -26,7 +26,7 @@ pub fn timings_view(account: &Account, canvas: &Canvas) -> String {
             let what = clean_line(&span.what);
             let line =
                 format!("  {:>7.2} {:>7.2}  {what}", span.start.as_secs_f64(), span.took.as_secs_f64());
-            let parts = parts(span, canvas.width.saturating_sub(line.len()));
+            let parts = parts(span, canvas.width.saturating_sub(columns(&line)));
             let _ = writeln!(text, "{line}{}", canvas.paint(Tone::Dim, parts));
         }
         if !short.is_empty() {

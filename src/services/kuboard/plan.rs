@@ -11,7 +11,7 @@ use crate::resource::HostName;
 use crate::secret::SecretId;
 use crate::services::kuboard::look::env_secrets;
 use crate::services::kuboard::names::{CONTAINER, SERVED};
-use crate::services::kuboard::replica::{Shared, State, prepare, replica, state};
+use crate::services::kuboard::replica::{Shared, State, bring, replace, state};
 use crate::services::kuboard::{check, content, docker};
 
 /// The heading.
@@ -81,24 +81,20 @@ fn roll(draft: &mut Draft<'_>, hosts: &[HostName], shared: &Shared, prepared: &B
         }
     }
     let first_start = !initialised(draft, &draft.inventory.kuboard.hosts);
-    let mut begun: Option<JobId> = None;
+    let mut started: Option<JobId> = None;
     let mut done: Vec<JobId> = Vec::new();
-    for (index, host) in away.iter().enumerate() {
-        let first = first_start && index == 0;
-        let mut before: Vec<JobId> = prepared.get(*host).into_iter().cloned().collect();
-        // What waits for nobody is done while etcd, QuestDB and a first replica come up.
-        let (ready, made) = prepare(draft, host, shared, &before);
-        before = vec![ready];
-        if first_start {
-            before.extend(begun.clone());
+    for host in away {
+        let image: Vec<JobId> = prepared.get(host).into_iter().cloned().collect();
+        let first = first_start && started.is_none();
+        let brought = bring(draft, host, shared, &image, started.as_ref(), first);
+        if first {
+            started = Some(brought.started);
         }
-        let replica = replica(draft, host, shared, &before, first, made);
-        begun.get_or_insert(replica.started);
-        done.push(replica.ready);
+        done.push(brought.ready);
     }
     for host in serving {
         let before: Vec<JobId> = all_prepared.iter().chain(&done).cloned().collect();
-        done.push(replica(draft, host, shared, &before, false, false).ready);
+        done.push(replace(draft, host, shared, &before));
     }
     // A balancer needs one replica of a new Kuboard; while replicas are rolled it is left alone.
     let reached = if first_start { &done[..done.len().min(1)] } else { &done[..] };

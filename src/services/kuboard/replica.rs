@@ -17,7 +17,7 @@ use crate::services::kuboard::plan::STAGE;
 use crate::services::kuboard::{check, content, docker};
 
 const RUN: Duration = Duration::from_mins(2);
-/// The image's entrypoint takes its time (20 s of sleeping alone), more so on a first start.
+/// The image's entrypoint takes its time (18 s of sleeping alone), more so on a first start.
 const READY: Duration = Duration::from_mins(5);
 
 /// What a replica is like now.
@@ -54,61 +54,66 @@ pub struct Shared {
     pub members: Vec<HostName>,
 }
 
-/// The jobs that make the replica on `host` what it should be: its container, and the wait until it works.
-pub struct Replica {
+/// The jobs that bring a replica that is away.
+pub struct Brought {
     /// Its container runs; of the first one of a new Kuboard, the first keys are written.
     pub started: JobId,
     /// It works.
     pub ready: JobId,
 }
 
-/// Drafts them. `first` waits for what a first start writes; where the container was `made` beforehand, it is started.
-///
-/// One that takes nothing away waits for etcd alone before it starts: the image's entrypoint sleeps for 18 s before it asks
-/// for QuestDB, and goes on asking.
-pub fn replica(
+/// The jobs that bring the replica on `host`, which is away: what waits for nobody, then its container, once `started` is done
+/// where there is one; `first` waits for the keys that a first start writes. It takes nothing away, so it waits for etcd alone
+/// before it starts: the image's entrypoint sleeps for 18 s before it asks for QuestDB, and goes on asking.
+pub fn bring(
     draft: &mut Draft<'_>,
     host: &HostName,
     shared: &Shared,
-    before: &[JobId],
+    image: &[JobId],
+    started: Option<&JobId>,
     first: bool,
-    made: bool,
-) -> Replica {
+) -> Brought {
     let inventory = draft.inventory;
+    let (prepared, made) = prepare(draft, host, shared, image);
     let blind = docker::is_blind(draft, host);
-    let serving = state(draft.seen.host(host)) == State::Serving;
     let mut job = draft.job("kuboard.run", STAGE, host);
-    job.after(before).after_milestone(Milestone::StoreReady);
-    if serving {
-        job.after_milestone(Milestone::AuditReady);
-        write_files(&mut job, shared);
-    }
-    let started = start(&mut job, made, blind, serving);
-    let working = !started && job.host().is_some_and(answers);
+    job.after(std::iter::once(&prepared).chain(started)).after_milestone(Milestone::StoreReady);
+    let working = !start(&mut job, made, blind, Risk::None) && job.host().is_some_and(answers);
     if first && !working {
         let reason = Reason::Needed("another replica beside it would write them too".to_owned());
         let probe = keys(inventory, host, &shared.members);
         job.wait(ResourceId::new("kuboard", "keys"), probe, reason, READY);
     }
-    let mut begun = None;
-    if !serving {
-        let started = job.done();
-        job = draft.job("kuboard.ready", STAGE, host);
-        job.after(std::iter::once(&started)).after_milestone(Milestone::AuditReady);
-        begun = Some(started);
-    }
+    let started = job.done();
+    let mut job = draft.job("kuboard.ready", STAGE, host);
+    job.after([&started]).after_milestone(Milestone::AuditReady);
+    await_ready(&mut job, shared, working, false);
+    Brought { started, ready: job.done() }
+}
+
+/// The job that makes the replica on `host`, which serves, what it should be.
+pub fn replace(draft: &mut Draft<'_>, host: &HostName, shared: &Shared, before: &[JobId]) -> JobId {
+    let blind = docker::is_blind(draft, host);
+    let mut job = draft.job("kuboard.run", STAGE, host);
+    job.after(before).after_milestone(Milestone::StoreReady).after_milestone(Milestone::AuditReady);
+    write_files(&mut job, shared);
+    let working = !start(&mut job, false, blind, Risk::Restart) && job.host().is_some_and(answers);
+    await_ready(&mut job, shared, working, true);
+    job.done()
+}
+
+/// Adds the wait until it works, and the note that it did.
+fn await_ready(job: &mut JobDraft<'_, '_>, shared: &Shared, working: bool, serving: bool) {
     if !working {
-        let probe = ready(inventory, host, &shared.members, serving);
+        let probe = ready(job.inventory(), job.host_name(), &shared.members, serving);
         let reason = Reason::Needed("done when it answers and a login leads on".to_owned());
         job.wait(ResourceId::new("kuboard", "replica"), probe, reason, READY);
     }
     job.record(SERVED, "yes");
-    let ready = job.done();
-    Replica { started: begun.unwrap_or_else(|| ready.clone()), ready }
 }
 
-/// Adds the step that brings the container, if one does. Gives whether.
-fn start(job: &mut JobDraft<'_, '_>, made: bool, blind: bool, serving: bool) -> bool {
+/// Adds the step that brings the container, if one does: it is started where it was `made` beforehand. Gives whether.
+fn start(job: &mut JobDraft<'_, '_>, made: bool, blind: bool, risk: Risk) -> bool {
     let inventory = job.inventory();
     let host = job.host_name().clone();
     let Some(reason) = job.host().and_then(|seen| difference(inventory, &host, seen)) else { return false };
@@ -124,7 +129,6 @@ fn start(job: &mut JobDraft<'_, '_>, made: bool, blind: bool, serving: bool) -> 
     }
     let served = job.host().is_some_and(|seen| seen.manifest.contains_key(SERVED));
     let reason = if served && blind { docker::unseen() } else { reason };
-    let risk = if serving { Risk::Restart } else { Risk::None };
     let run = Action::Container { spec, change: ContainerChange::Run };
     job.step(resource, run, reason, risk, RUN);
     true
@@ -132,7 +136,7 @@ fn start(job: &mut JobDraft<'_, '_>, made: bool, blind: bool, serving: bool) -> 
 
 /// The job that does what waits for nobody, of a replica that does not serve: its files and, where there is none yet, its
 /// container, which is started later. Gives whether it makes one.
-pub fn prepare(draft: &mut Draft<'_>, host: &HostName, shared: &Shared, before: &[JobId]) -> (JobId, bool) {
+fn prepare(draft: &mut Draft<'_>, host: &HostName, shared: &Shared, before: &[JobId]) -> (JobId, bool) {
     let inventory = draft.inventory;
     let blind = docker::is_blind(draft, host);
     let mut job = draft.job("kuboard.prepare", STAGE, host);
