@@ -17,6 +17,7 @@ fn six_machines_with_a_sudo_password() {
     lab.set("LAB_SUDO", PASSWORD);
     let mut course = Course::new(&lab);
     course.must("two runs at once: one builds, the other says who does", two_runs);
+    course.step("no member lost seconds asking others that asked it", members_began_in_turn);
     course.step("the sudo password stands nowhere", password_kept);
     course.end();
 }
@@ -47,6 +48,16 @@ fn two_runs(lab: &Lab) {
     }
     let balancer = &lab.status()["load_balancer"];
     assert_eq!((&balancer["managed"], &balancer["address"]), (&false.into(), &lab.floating().into()));
+}
+
+/// Members that begin in the same moment ask each other and wait a second for each.
+fn members_began_in_turn(lab: &Lab) {
+    let asked = "journalctl -u etcd -o short-unix --no-pager | awk '/starting an etcd server/ { begun = $1 } \
+                 /became follower at term 0/ { print $1 - begun; exit }'";
+    for host in ["etcd1", "etcd2", "etcd3"] {
+        let seconds: f64 = lab.exec(host, asked).trim().parse().unwrap();
+        assert!(seconds < 0.9, "{host} asked the others for {seconds} s");
+    }
 }
 
 fn password_kept(lab: &Lab) {

@@ -137,9 +137,9 @@ impl Walk<'_, '_> {
             started.insert(host, job);
         }
         let before: Vec<JobId> = started.values().cloned().collect();
-        for host in blank {
-            let job = self.start_first(&host, &holders, &configured, &before);
-            started.insert(host, job);
+        for (index, host) in blank.iter().enumerate() {
+            let job = self.start_first(host, &holders, &blank[..index], &configured, &before);
+            started.insert(host.clone(), job);
         }
         started
     }
@@ -200,12 +200,14 @@ impl Walk<'_, '_> {
         &mut self,
         host: &HostName,
         holders: &[HostName],
+        earlier: &[HostName],
         configured: &[JobId],
         before: &[JobId],
     ) -> JobId {
         let inventory = self.draft.inventory;
         let etcd = &inventory.etcd;
         let holders = addresses(self.draft, holders.iter().filter(|holder| *holder != host));
+        let earlier = addresses(self.draft, earlier.iter());
         let ask = |name, text| {
             let args = [
                 ("holders", holders.clone()),
@@ -238,6 +240,16 @@ impl Walk<'_, '_> {
             Verdict::Fresh => Reason::Needed("to form the cluster together with the others".to_owned()),
             _ => Reason::Needed("its first start was cut off".to_owned()),
         };
+        if !earlier.is_empty() {
+            let args = [
+                ("earlier", earlier.clone()),
+                ("port", etcd.peer_port.to_string()),
+                (TITLE, "the members before this one answer their peers".to_owned()),
+            ];
+            let turn = Procedure::new("etcd.turn", include_str!("sh/await_turn.sh"), args);
+            let why = Reason::Needed("members that begin in the same moment wait for each other".to_owned());
+            job.wait(ResourceId::new("etcd", "turn"), turn, why, MOMENT);
+        }
         job.unit(UNIT, change, &STAMP, reason, Risk::None, MOMENT);
         job.done()
     }
