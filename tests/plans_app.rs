@@ -74,8 +74,8 @@ fn the_first_replica_is_alone_until_it_has_written_its_first_keys_then_the_rest_
     for inventory in sizes() {
         let facts = world::bare(&inventory);
         let planning = plan(&inventory, &facts);
-        let first = job(&planning, "kuboard.run@kuboard-1");
-        let waits: Vec<String> = first
+        let keys = job(&planning, "kuboard.keys@kuboard-1");
+        let waits: Vec<String> = keys
             .steps
             .iter()
             .filter(|step| matches!(step.action, Action::Await(_)))
@@ -85,18 +85,38 @@ fn the_first_replica_is_alone_until_it_has_written_its_first_keys_then_the_rest_
         for host in &inventory.kuboard.hosts[1..] {
             let rest = job(&planning, &format!("kuboard.run@{host}"));
             let needed = before(&planning, rest);
-            assert!(needed.contains("kuboard.run@kuboard-1"), "{host}: {needed:?}");
+            assert!(needed.contains("kuboard.keys@kuboard-1"), "{host}: {needed:?}");
             let others = needed.iter().filter(|id| id.starts_with("kuboard.run@")).count();
             assert_eq!(others, 1, "{host} waits for more than the first: {needed:?}");
         }
-        // It asks for etcd first; only its pages need QuestDB.
-        assert!(before(&planning, first).iter().any(|id| id.starts_with("etcd.settle@")));
-        assert!(!before(&planning, first).contains("questdb.start@questdb"));
+        // It starts beside a new etcd that is still forming, and is asked for its keys afterwards; only its pages need QuestDB.
+        let begun = before(&planning, job(&planning, "kuboard.run@kuboard-1"));
+        for host in &inventory.etcd.hosts {
+            assert!(begun.contains(&format!("etcd.start@{host}")), "{host}: {begun:?}");
+        }
+        assert!(!begun.iter().any(|id| id.starts_with("etcd.form@")), "{begun:?}");
+        assert!(before(&planning, keys).iter().any(|id| id.starts_with("etcd.settle@")));
+        assert!(!before(&planning, keys).contains("questdb.start@questdb"));
         for host in &inventory.kuboard.hosts {
             let ready = job(&planning, &format!("kuboard.ready@{host}"));
             assert!(before(&planning, ready).contains("questdb.start@questdb"));
             assert!(before(&planning, ready).contains(&format!("kuboard.run@{host}")));
         }
+    }
+}
+
+#[test]
+fn a_new_kuboard_beside_an_etcd_that_has_data_waits_for_its_members() {
+    let mut inventory = manual();
+    let (mut facts, bare) = (world::running(&inventory), world::bare(&inventory));
+    for host in &inventory.kuboard.hosts {
+        *on(&mut facts, host.as_str()) = bare.host(host).unwrap_or_else(|| panic!("{host}")).clone();
+    }
+    inventory.etcd.settings.insert("ETCD_SNAPSHOT_COUNT".to_owned(), "50000".to_owned());
+    let planning = plan(&inventory, &facts);
+    let needed = before(&planning, job(&planning, "kuboard.run@kuboard-1"));
+    for host in &inventory.etcd.hosts {
+        assert!(needed.contains(&format!("etcd.roll@{host}")), "{host}: {needed:?}");
     }
 }
 

@@ -15,7 +15,7 @@ use super::verdict::{Judgement, MemberState, Verdict};
 use super::{BOOTSTRAP, CURRENT, ENV_FILE, HOME, PROGRAMS, UNIT, UNIT_FILE, USER};
 use crate::inventory::Inventory;
 use crate::plan::diff::FileWanted;
-use crate::plan::draft::{Draft, JobDraft};
+use crate::plan::draft::{Draft, JobDraft, Milestone};
 use crate::plan::model::{JobId, Procedure, Reason, Risk, Severity, UnitChange};
 use crate::plan::secrets::SecretWanted;
 use crate::plan::title::TITLE;
@@ -140,6 +140,11 @@ impl Walk<'_, '_> {
         for (index, host) in blank.iter().enumerate() {
             let job = self.start_first(host, &holders, &blank[..index], &configured, &before);
             started.insert(host.clone(), job);
+        }
+        if self.starting_state() == ClusterState::New {
+            for job in started.values() {
+                self.draft.reach(Milestone::StoreBegun, job.clone());
+            }
         }
         started
     }

@@ -63,8 +63,9 @@ pub struct Brought {
 }
 
 /// The jobs that bring the replica on `host`, which is away: what waits for nobody, then its container, once `started` is done
-/// where there is one; `first` waits for the keys that a first start writes. It takes nothing away, so it waits for etcd alone
-/// before it starts: the image's entrypoint sleeps for 18 s before it asks for QuestDB, and goes on asking.
+/// where there is one; `first` waits for the keys that a first start writes. It takes nothing away, so it does not wait for QuestDB
+/// before it starts, and the first one of a new etcd not for the quorum: the image's entrypoint sleeps for 15 s before it asks for
+/// either, and goes on asking.
 pub fn bring(
     draft: &mut Draft<'_>,
     host: &HostName,
@@ -76,15 +77,19 @@ pub fn bring(
     let inventory = draft.inventory;
     let (prepared, made) = prepare(draft, host, shared, image);
     let blind = docker::is_blind(draft, host);
+    let begun = first && !draft.milestone(Milestone::StoreBegun).is_empty();
     let mut job = draft.job("kuboard.run", STAGE, host);
-    job.after(std::iter::once(&prepared).chain(started)).after_milestone(Milestone::StoreReady);
+    job.after(std::iter::once(&prepared).chain(started));
+    job.after_milestone(if begun { Milestone::StoreBegun } else { Milestone::StoreReady });
     let working = !start(&mut job, made, blind, Risk::None) && job.host().is_some_and(answers);
+    let mut started = job.done();
     if first && !working {
+        let mut job = draft.job("kuboard.keys", STAGE, host);
+        job.after([&started]).after_milestone(Milestone::StoreReady);
         let reason = Reason::Needed("another replica beside it would write them too".to_owned());
-        let probe = keys(inventory, host, &shared.members);
-        job.wait(ResourceId::new("kuboard", "keys"), probe, reason, READY);
+        job.wait(ResourceId::new("kuboard", "keys"), keys(inventory, host, &shared.members), reason, READY);
+        started = job.done();
     }
-    let started = job.done();
     let mut job = draft.job("kuboard.ready", STAGE, host);
     job.after([&started]).after_milestone(Milestone::AuditReady);
     await_ready(&mut job, shared, working, false);
