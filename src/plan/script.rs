@@ -187,7 +187,11 @@ fn change_unit(unit: &str, change: UnitChange, stamp: &[String]) -> String {
         UnitChange::Reload => format!("systemctl reload {unit}"),
         UnitChange::Stop => format!("systemctl stop {unit}"),
     };
-    if change != UnitChange::DaemonReload && matches!(change, UnitChange::Start | UnitChange::StartNoBlock) {
+    // Five starts in ten seconds, whoever made them, and systemd refuses the next; this makes it count anew.
+    if matches!(
+        change,
+        UnitChange::Start | UnitChange::StartNoBlock | UnitChange::Restart | UnitChange::RestartNoBlock
+    ) {
         text = format!("systemctl reset-failed {unit} 2>/dev/null || true\n{text}");
     }
     if !stamp.is_empty() {

@@ -4,7 +4,7 @@ use crate::cold;
 use crate::course::Course;
 use crate::lab::{Image, Lab};
 use crate::poison::{Poison, Watch};
-use crate::stands::{BOOT, built, is_healthy, login_works};
+use crate::stands::{BOOT, built, is_healthy, login_works, settled};
 use crate::{argv, net};
 
 const HOST: &str = "node-1";
@@ -29,6 +29,7 @@ fn one_machine_from_files_with_a_password() {
     course.step("the login password was seen nowhere", |lab| {
         Poison::new(&[PASSWORD]).is_seen_nowhere(lab, &[HOST], &watch);
     });
+    course.step("a member that was started often is restarted all the same", started_often);
     course.step("the machine reboots", reboot);
     course.end();
 }
@@ -55,6 +56,20 @@ fn build(lab: &Lab) {
     built(lab);
     login_works(lab.address("node-1"), 80);
     assert_eq!(lab.status()["load_balancer"], serde_json::Value::Null);
+}
+
+/// systemd refuses the sixth start in ten seconds, and leaves the unit down: a few runs of `up` are as many. Here the third in an hour.
+fn started_often(lab: &Lab) {
+    let often = "mkdir -p /run/systemd/system/etcd.service.d && cd /run/systemd/system/etcd.service.d && \
+                 printf '[Unit]\\nStartLimitIntervalSec=1h\\nStartLimitBurst=2\\n' >often.conf && systemctl daemon-reload && \
+                 systemctl reset-failed etcd && systemctl restart etcd && systemctl restart etcd";
+    lab.exec(HOST, often);
+    lab.until_status(BOOT, "healthy after two restarts", is_healthy);
+    lab.inventory
+        .edit("  version: 3.5.6\n", "  version: 3.5.6\n  settings: { ETCD_SNAPSHOT_COUNT: \"50000\" }\n");
+    lab.up().says("stands");
+    lab.exec(HOST, "rm -r /run/systemd/system/etcd.service.d && systemctl daemon-reload");
+    settled(lab);
 }
 
 fn reboot(lab: &Lab) {
