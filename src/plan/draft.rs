@@ -15,7 +15,8 @@ use crate::resource::{HostName, ResourceId};
 /// What other services may wait for without knowing who brings it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Milestone {
-    /// Every member of a new store was begun: who waits for it by itself may start. A store that has data brings it never.
+    /// Every member of a new store was begun: whoever waits for its quorum by itself may start. Nobody brings it of a store that has
+    /// data.
     StoreBegun,
     /// The store has quorum and every member is healthy.
     StoreReady,

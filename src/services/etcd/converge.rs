@@ -245,16 +245,7 @@ impl Walk<'_, '_> {
             Verdict::Fresh => Reason::Needed("to form the cluster together with the others".to_owned()),
             _ => Reason::Needed("its first start was cut off".to_owned()),
         };
-        if !earlier.is_empty() {
-            let args = [
-                ("earlier", earlier.clone()),
-                ("port", etcd.peer_port.to_string()),
-                (TITLE, "the members before this one answer their peers".to_owned()),
-            ];
-            let turn = Procedure::new("etcd.turn", include_str!("sh/await_turn.sh"), args);
-            let why = Reason::Needed("members that begin in the same moment wait for each other".to_owned());
-            job.wait(ResourceId::new("etcd", "turn"), turn, why, MOMENT);
-        }
+        take_turn(&mut job, &earlier);
         job.unit(UNIT, change, &STAMP, reason, Risk::None, MOMENT);
         job.done()
     }
@@ -296,6 +287,21 @@ impl Walk<'_, '_> {
         }
         formed
     }
+}
+
+/// Lets a member begin once those before it answer their peers: together they would wait for each other.
+fn take_turn(job: &mut JobDraft<'_, '_>, earlier: &str) {
+    if earlier.is_empty() {
+        return;
+    }
+    let args = [
+        ("earlier", earlier.to_owned()),
+        ("port", job.inventory().etcd.peer_port.to_string()),
+        (TITLE, "the members before this one answer their peers".to_owned()),
+    ];
+    let turn = Procedure::new("etcd.turn", include_str!("sh/await_turn.sh"), args);
+    let why = Reason::Needed("members that begin in the same moment wait for each other".to_owned());
+    job.wait(ResourceId::new("etcd", "turn"), turn, why, MOMENT);
 }
 
 pub(super) fn links(job: &mut JobDraft<'_, '_>, artifact: &Artifact) {

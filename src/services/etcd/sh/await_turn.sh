@@ -3,10 +3,10 @@
 # cluster_util.go: getClusterFromRemotePeers). Three that start in the same moment lose 2 s each; one after the other, none.
 # Given: earlier (addresses), port. Nobody is waited for longer than that would cost.
 # shellcheck disable=SC2016,SC2086  # bash fills in its own variables; words of addresses
-timeout 2 bash -c "$http_ask"'
+timeout 2 bash -c "$http_ask$soon"'
 	port=$1
 	shift
-	exec {nap}<> <(:)
+	answers() { ask "$1" "$port" /members && [ -n "$answer" ]; }
 	for member; do
-		until ask "$member" "$port" /members && [ -n "$answer" ]; do read -r -t 0.02 -u "$nap"; done
+		until soon answers "$member"; do :; done
 	done' - "$port" $earlier || true
