@@ -5,13 +5,20 @@
 mod contract;
 
 use std::path::Path;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use contract::Site;
-use kuboard_ha::host::HostErrorKind;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use kuboard_ha::host::local::Local;
 use kuboard_ha::host::session::{Session, Sudo};
+use kuboard_ha::host::{Cmd, Deadlines, Host, HostError, HostErrorKind, Process};
+use kuboard_ha::resource::HostName;
 use kuboard_ha::secret::Secret;
+use tokio::io::AsyncWrite;
+use tokio::time::Sleep;
 
 /// Whether a program is there. Its absence is said aloud, and in CI it is a failure.
 #[expect(clippy::print_stderr, reason = "a test that cannot run says so")]
@@ -136,6 +143,15 @@ async fn the_real_sudo_passes_the_shell_on() {
     }
 }
 
+#[tokio::test]
+async fn a_clock_is_doubted_for_as_long_as_the_shell_may_have_read_it() {
+    let site = Site::new(Reluctant(Local::new("here")), "/bin/sh");
+    let mut session = site.open("r1").await;
+    session.gather(":", Duration::from_secs(5)).await.unwrap();
+    contract::tells_the_clock_of_this_machine(&session);
+    session.close().await.unwrap();
+}
+
 async fn says_hello(site: &Site) {
     let mut session = site.open("r1").await;
     let look = session.gather("greet 'it'\\''s me'", Duration::from_secs(5)).await.unwrap();
@@ -166,4 +182,45 @@ fn with_sudo(text: &str) -> (Site, tempfile::TempDir) {
     script(&bin.path().join("id"), "echo 1000");
     let host = Local::new("here").path(bin.path().to_str().unwrap());
     (Site::new(host, "/bin/sh"), bin)
+}
+
+/// A host to whom writing takes long after all has arrived, as on a machine that has no time for us.
+struct Reluctant(Local);
+
+impl Host for Reluctant {
+    fn name(&self) -> &HostName {
+        self.0.name()
+    }
+
+    fn spawn(&self, cmd: &Cmd, deadlines: &Deadlines) -> BoxFuture<'_, Result<Process, HostError>> {
+        let (cmd, deadlines) = (cmd.clone(), deadlines.clone());
+        async move {
+            let process = self.0.spawn(&cmd, &deadlines).await?;
+            Ok(Process { stdin: Box::pin(Late { pen: process.stdin, flushed: None }), ..process })
+        }
+        .boxed()
+    }
+}
+
+/// Passes everything on at once, and says so 300 ms later.
+struct Late {
+    pen: Pin<Box<dyn AsyncWrite + Send>>,
+    flushed: Option<Pin<Box<Sleep>>>,
+}
+
+impl AsyncWrite for Late {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+        self.pen.as_mut().poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        let pause = || Box::pin(tokio::time::sleep(Duration::from_millis(300)));
+        ready!(self.flushed.get_or_insert_with(pause).as_mut().poll(cx));
+        self.flushed = None;
+        self.pen.as_mut().poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        self.pen.as_mut().poll_shutdown(cx)
+    }
 }

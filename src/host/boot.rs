@@ -4,7 +4,7 @@ use std::collections::hash_map::RandomState;
 use std::fmt::Write as _;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
@@ -66,6 +66,8 @@ pub(super) struct Booted {
     pub(super) pen: Pen,
     pub(super) frames: Frames,
     pub(super) stderr: Stderr,
+    /// When its program was sent to it; it had read no clock before.
+    pub(super) sent: (Instant, SystemTime),
 }
 
 /// Starts the shell on a host, through sudo if asked, and sends it its program.
@@ -109,8 +111,9 @@ pub(super) async fn boot(host: &dyn Host, options: &SessionOptions) -> Result<Bo
         }
     }
     let program = program(options)?;
+    let sent = (Instant::now(), SystemTime::now());
     write(&mut pen, format!("{}\n{program}", program.len()).as_bytes(), deadlines.stall).await?;
-    Ok(Booted { pen, frames, stderr: said })
+    Ok(Booted { pen, frames, stderr: said, sent })
 }
 
 /// Writes to the far side. An error means that the connection is gone, or that nothing was taken for as long as `stall`.

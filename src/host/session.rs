@@ -40,7 +40,8 @@ pub struct Session {
     frames: Frames,
     stderr: Stderr,
     pinger: Option<JoinHandle<()>>,
-    booted: (Instant, SystemTime),
+    /// When the shell was given its program.
+    sent: (Instant, SystemTime),
     clock: Option<Clock>,
     deadlines: Box<Deadlines>,
 }
@@ -48,7 +49,7 @@ pub struct Session {
 impl Session {
     /// Starts a shell on the host and sends it its program: one round trip, and sudo's login.
     pub async fn open(host: &dyn Host, options: SessionOptions) -> Result<Self, HostError> {
-        let Booted { pen, frames, stderr } = boot::boot(host, &options).await?;
+        let Booted { pen, frames, stderr, sent } = boot::boot(host, &options).await?;
         Ok(Self {
             host: host.name().clone(),
             state: options.state(),
@@ -57,7 +58,7 @@ impl Session {
             frames,
             stderr,
             pinger: None,
-            booted: (Instant::now(), SystemTime::now()),
+            sent,
             clock: None,
             deadlines: Box::new(options.deadlines),
         })
@@ -284,7 +285,7 @@ impl Session {
         loop {
             match self.next().await? {
                 Frame::Pong => {}
-                Frame::Ready(stamp) => self.clock = Clock::read(&stamp, self.booted),
+                Frame::Ready(stamp) => self.clock = Clock::read(&stamp, self.sent),
                 Frame::Broken(why) => return Err(self.broken(&why)),
                 Frame::Bye => return Err(self.ended("the shell ended before it had answered")),
                 frame => return Ok(frame),

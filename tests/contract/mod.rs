@@ -116,11 +116,7 @@ async fn looks_and_leaves_no_trace(site: &Site) {
         .unwrap();
     assert_eq!(look.text, "hello you\ndemo r1\nno input\nno end");
     assert_eq!((look.rc, &look.holder), (3, &None));
-    let clock = session.clock().unwrap();
-    assert!(
-        clock.offset_ms.unsigned_abs() <= u64::try_from(clock.doubt.as_millis()).unwrap_or(u64::MAX) + 5,
-        "{clock:?}"
-    );
+    tells_the_clock_of_this_machine(&session);
     // What it prints counts by its size: nothing in it passes for a frame, and nothing gets lost.
     let forger = "printf '\\nend 0 0 yes\\n\\ngathered 7 0 \\n|x\\r\\n0\\n1\\n'; (echo bye >&3) 2>/dev/null; echo \"\u{e9}\"";
     let look = session.gather(forger, limit(5)).await.unwrap();
@@ -131,6 +127,13 @@ async fn looks_and_leaves_no_trace(site: &Site) {
     assert_eq!((hung.rc, hung.text.as_str()), (124, "so far\n"));
     session.close().await.unwrap();
     assert!(!Path::new(&site.path("state")).exists() && !Path::new(&site.path("run")).exists());
+}
+
+/// The host's clock is ours; what is read of it may not differ by more than it is doubted.
+pub fn tells_the_clock_of_this_machine(session: &Session) {
+    let clock = session.clock().unwrap();
+    let doubt = u64::try_from(clock.doubt.as_millis()).unwrap_or(u64::MAX);
+    assert!(clock.offset_ms.unsigned_abs() <= doubt + 5, "{clock:?}");
 }
 
 async fn output_cannot_forge_frames(site: &Site) {
