@@ -20,8 +20,10 @@ pub const BOOT_UNIT: &str = "kuboard-boot.service";
 pub const BOOT_FILE: &str = "/etc/systemd/system/kuboard-boot.service";
 /// Whose a replica's folder of data is.
 pub const FOLDER_OWNER: &str = "root:root";
-/// Manifest: a replica on this host was seen working.
+/// Manifest: a replica on this host was seen working, `yes`, or one that was there `BEFORE`.
 pub const SERVED: &str = "kuboard served";
+/// `SERVED`, while the container that replaced it was not seen working.
+pub const BEFORE: &str = "before";
 /// Where QuestDB listens; Kuboard's manual names it.
 pub const QUESTDB_PORT: u16 = 8812;
 /// The port of the web server inside the image.

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::facts::model::Observed;
 use crate::plan::draft::{Draft, Milestone};
 use crate::plan::model::JobId;
 use crate::plan::secrets::SecretWanted;
@@ -75,7 +74,7 @@ fn roll(draft: &mut Draft<'_>, hosts: &[HostName], shared: &Shared, prepared: &B
     let mut away = Vec::new();
     let mut serving = Vec::new();
     for host in hosts {
-        match state(draft.seen.host(host)) {
+        match state(draft.inventory, draft.seen.host(host)) {
             State::Away => away.push(host),
             State::Serving => serving.push(host),
         }
@@ -103,12 +102,9 @@ fn roll(draft: &mut Draft<'_>, hosts: &[HostName], shared: &Shared, prepared: &B
     }
 }
 
-/// Whether a replica was seen working at any time, so that the first keys are written.
+/// Whether a replica was seen working at any time, so that the first keys are written. Pages are served before they are.
 fn initialised(draft: &Draft<'_>, hosts: &[HostName]) -> bool {
-    hosts.iter().filter_map(|host| draft.seen.host(host)).any(|seen| {
-        seen.manifest.contains_key(SERVED)
-            || seen.kuboard.as_ref().is_some_and(|kuboard| kuboard.web == Observed::Known(true))
-    })
+    hosts.iter().filter_map(|host| draft.seen.host(host)).any(|seen| seen.manifest.contains_key(SERVED))
 }
 
 /// The secrets of all replicas; by host, the jobs that bring them.

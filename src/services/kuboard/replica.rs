@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::facts::model::{HostFacts, Observed};
+use crate::facts::service::KuboardFacts;
 use crate::inventory::Inventory;
 use crate::plan::diff::FileWanted;
 use crate::plan::draft::{Draft, JobDraft, Milestone};
@@ -11,7 +12,7 @@ use crate::plan::model::{Action, ContainerChange, JobId, Reason, Risk};
 use crate::resource::{Content, ContentKey, HostName, ResourceId};
 use crate::services::kuboard::look::{keys, ready};
 use crate::services::kuboard::names::{
-    BOOT_FILE, BOOT_UNIT, CONTAINER, ENV_FILE, FOLDER_OWNER, SERVED, agent_key_file, container,
+    BEFORE, BOOT_FILE, BOOT_UNIT, CONTAINER, ENV_FILE, FOLDER_OWNER, SERVED, agent_key_file, container,
 };
 use crate::services::kuboard::plan::STAGE;
 use crate::services::kuboard::{check, content, docker};
@@ -23,25 +24,48 @@ const READY: Duration = Duration::from_mins(5);
 /// What a replica is like now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum State {
-    /// Runs and answers; changing it takes something away.
+    /// Runs, was seen working and answers; changing it takes something away.
     Serving,
-    /// Is not there, does not run or does not answer; nothing is lost by starting it.
+    /// Is not there, does not run, does not answer or never worked as it is; nothing is lost by starting it.
     Away,
 }
 
 /// What a replica is like now.
-pub fn state(seen: Option<&HostFacts>) -> State {
-    let running = seen
-        .and_then(|seen| seen.docker.known()?.as_ref()?.containers.get(CONTAINER))
-        .is_some_and(|container| container.running);
-    if running && seen.is_some_and(answers) { State::Serving } else { State::Away }
+pub fn state(inventory: &Inventory, seen: Option<&HostFacts>) -> State {
+    let serves = |seen: &HostFacts| runs(seen) && (works(seen) || is_proven(seen) && is_elsewhere(inventory, seen));
+    if seen.is_some_and(serves) { State::Serving } else { State::Away }
 }
 
-/// Whether both its ports answered.
-fn answers(seen: &HostFacts) -> bool {
-    seen.kuboard
-        .as_ref()
-        .is_some_and(|kuboard| kuboard.web == Observed::Known(true) && kuboard.agent == Observed::Known(true))
+fn runs(seen: &HostFacts) -> bool {
+    let docker = seen.docker.known().and_then(Option::as_ref);
+    docker.and_then(|docker| docker.containers.get(CONTAINER)).is_some_and(|container| container.running)
+}
+
+/// Whether it was seen working as it is, and both its ports answered. The image serves its pages and its agent's port before it
+/// has reached etcd, and while its server ends again and again: that they answer is not enough.
+fn works(seen: &HostFacts) -> bool {
+    let answers = |kuboard: &KuboardFacts| {
+        kuboard.web == Observed::Known(true) && kuboard.agent == Observed::Known(true)
+    };
+    is_proven(seen) && seen.kuboard.as_ref().is_some_and(answers)
+}
+
+/// Whether its container is the one that was seen working.
+fn is_proven(seen: &HostFacts) -> bool {
+    seen.manifest.get(SERVED).is_some_and(|value| value != BEFORE)
+}
+
+/// Whether its container has other ports than it shall have: it was asked at those that it shall have.
+fn is_elsewhere(inventory: &Inventory, seen: &HostFacts) -> bool {
+    let docker = seen.docker.known().and_then(Option::as_ref);
+    let mut ports = docker
+        .into_iter()
+        .flat_map(|docker| &docker.published)
+        .filter(|published| published.container == CONTAINER)
+        .map(|published| published.port)
+        .peekable();
+    let wanted = [inventory.kuboard.http_port, inventory.kuboard.agent_port];
+    ports.peek().is_some() && ports.any(|port| !wanted.contains(&port))
 }
 
 /// What all replicas share.
@@ -81,7 +105,7 @@ pub fn bring(
     let mut job = draft.job("kuboard.run", STAGE, host);
     job.after(std::iter::once(&prepared).chain(started));
     job.after_milestone(if begun { Milestone::StoreBegun } else { Milestone::StoreReady });
-    let working = !start(&mut job, made, blind, Risk::None) && job.host().is_some_and(answers);
+    let working = !start(&mut job, made, blind, Risk::None) && job.host().is_some_and(works);
     let mut started = job.done();
     if first && !working {
         let mut job = draft.job("kuboard.keys", STAGE, host);
@@ -102,7 +126,7 @@ pub fn replace(draft: &mut Draft<'_>, host: &HostName, shared: &Shared, before: 
     let mut job = draft.job("kuboard.run", STAGE, host);
     job.after(before).after_milestone(Milestone::StoreReady).after_milestone(Milestone::AuditReady);
     write_files(&mut job, shared);
-    let working = !start(&mut job, false, blind, Risk::Restart) && job.host().is_some_and(answers);
+    let working = !start(&mut job, false, blind, Risk::Restart) && job.host().is_some_and(works);
     await_ready(&mut job, shared, working, true);
     job.done()
 }
@@ -124,6 +148,11 @@ fn start(job: &mut JobDraft<'_, '_>, made: bool, blind: bool, risk: Risk) -> boo
     let Some(reason) = job.host().and_then(|seen| difference(inventory, &host, seen)) else { return false };
     let spec = spec(inventory, &host, job.host());
     let resource = ResourceId::new("container", CONTAINER);
+    let served = job.host().is_some_and(|seen| seen.manifest.contains_key(SERVED));
+    if served {
+        // What comes has yet to show that it works: should it not, the next run must not take it for one that serves.
+        job.record(SERVED, BEFORE);
+    }
     if made {
         let start = Action::Container { spec, change: ContainerChange::Start };
         job.step(resource, start, Reason::Missing, Risk::None, RUN);
@@ -132,7 +161,6 @@ fn start(job: &mut JobDraft<'_, '_>, made: bool, blind: bool, risk: Risk) -> boo
     if blind {
         docker::guard(job);
     }
-    let served = job.host().is_some_and(|seen| seen.manifest.contains_key(SERVED));
     let reason = if served && blind { docker::unseen() } else { reason };
     let run = Action::Container { spec, change: ContainerChange::Run };
     job.step(resource, run, reason, risk, RUN);
