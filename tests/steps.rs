@@ -521,3 +521,38 @@ fn a_host_that_fetches_by_itself_shows_no_token_and_trusts_no_leftover() {
         });
     }
 }
+
+#[test]
+fn an_engine_that_holds_ports_of_what_is_gone_begins_anew_where_it_runs_nothing_else() {
+    // Stands in for an engine whose start was cut off: nothing that is asked of the real one brings that about for sure.
+    let engine = r#"mkdir bin
+cat >bin/docker <<'EOF'
+#!/bin/sh
+echo "docker $*" >>said
+case $1 in
+ps) cat running ;;
+start | run) [ -e anew ] || { echo "Bind for 10.0.0.1:80 failed: $(cat why)" >&2; exit 125; } ;;
+esac
+EOF
+printf '#!/bin/sh\necho "systemctl $*" >>said; : >anew\n' >bin/systemctl
+chmod +x bin/*; PATH=$PWD/bin:$PATH
+"#;
+    let run = "container_new() { docker run; }; container=kuboard; container_up container_new";
+    for (why, running, starts) in [
+        ("port is already allocated", "", true),
+        ("port is already allocated", "8c5e2f", false),
+        ("bind: address already in use", "", false),
+    ] {
+        for what in ["container_start kuboard", run] {
+            everywhere(|scratch| {
+                fs::write(scratch.path("why"), why).unwrap();
+                fs::write(scratch.path("running"), running).unwrap();
+                let done = scratch.run(&format!("{engine}{what}"));
+                let said = fs::read_to_string(scratch.path("said")).unwrap();
+                assert_eq!(done.is_ok(), starts, "{done:?} {said}");
+                assert_eq!(said.contains("systemctl restart docker.service\ndocker start kuboard\n"), starts, "{said}");
+                assert!(done.is_ok() || done.unwrap_err().contains(why));
+            });
+        }
+    }
+}

@@ -68,7 +68,9 @@ pub struct ContainerSeen {
     pub restarts: u32,
     /// Whether the kernel killed it for its memory.
     pub out_of_memory: bool,
-    /// What it said.
+    /// What the engine said of its last start, where that failed.
+    pub error: Option<String>,
+    /// What it said itself, of its own network and its own files.
     pub log: Vec<String>,
 }
 
@@ -136,21 +138,18 @@ impl UnitSeen {
 impl Evidence {
     /// The line that the step itself printed and that holds one of these texts, in whatever case.
     pub fn printed(&self, texts: &[&str]) -> Option<&str> {
-        let texts: Vec<String> = texts.iter().map(|text| text.to_lowercase()).collect();
-        let holds = |line: &&str| {
-            let line = line.to_lowercase();
-            texts.iter().any(|text| line.contains(text.as_str()))
-        };
-        self.output.iter().map(String::as_str).find(holds)
+        first(self.output.iter().map(String::as_str), texts)
     }
 
     /// The first line that holds one of these texts, in whatever case. The step's own output comes first.
     pub fn line(&self, texts: &[&str]) -> Option<&str> {
-        let texts: Vec<String> = texts.iter().map(|text| text.to_lowercase()).collect();
-        self.lines().find(|line| {
-            let line = line.to_lowercase();
-            texts.iter().any(|text| line.contains(text.as_str()))
-        })
+        let log = self.container.iter().flat_map(|container| &container.log);
+        first(self.outside().chain(log.map(String::as_str)), texts)
+    }
+
+    /// The same of what was said outside the container: inside, addresses and ports are others than the host's.
+    pub fn line_outside(&self, texts: &[&str]) -> Option<&str> {
+        first(self.outside(), texts)
     }
 
     /// Whether a line holds one of these texts.
@@ -158,9 +157,9 @@ impl Evidence {
         self.line(texts).is_some()
     }
 
-    fn lines(&self) -> impl Iterator<Item = &str> {
+    fn outside(&self) -> impl Iterator<Item = &str> {
         let logs = self.units.iter().flat_map(UnitSeen::said);
-        let container = self.container.iter().flat_map(|container| &container.log);
+        let container = self.container.iter().filter_map(|container| container.error.as_ref());
         self.output.iter().chain(logs).chain(container).map(String::as_str)
     }
 
@@ -185,6 +184,15 @@ impl Evidence {
         self.units.iter().all(|unit| unit.sub != "auto-restart")
             && self.container.as_ref().is_none_or(|container| container.state != "restarting")
     }
+}
+
+/// The first line that holds one of these texts, in whatever case.
+fn first<'l>(mut lines: impl Iterator<Item = &'l str>, texts: &[&str]) -> Option<&'l str> {
+    let texts: Vec<String> = texts.iter().map(|text| text.to_lowercase()).collect();
+    lines.find(|line| {
+        let line = line.to_lowercase();
+        texts.iter().any(|text| line.contains(text.as_str()))
+    })
 }
 
 /// Reads what the script printed, beside what the step itself had printed.
@@ -247,11 +255,13 @@ fn units(lines: &[&str]) -> Vec<UnitSeen> {
 fn container(lines: &[&str]) -> Option<ContainerSeen> {
     let words: Vec<&str> = lines.iter().find_map(|line| line.strip_prefix("state "))?.split(' ').collect();
     let log = lines.iter().filter_map(|line| line.strip_prefix('>')).filter(|line| !line.is_empty());
+    let error = lines.iter().find_map(|line| line.strip_prefix("error ")).filter(|error| !error.is_empty());
     Some(ContainerSeen {
         state: (*words.first()?).to_owned(),
         status: words.get(1).and_then(|word| word.parse().ok()).unwrap_or(0),
         restarts: words.get(2).and_then(|word| word.parse().ok()).unwrap_or(0),
         out_of_memory: words.get(3) == Some(&"true"),
+        error: error.map(str::to_owned),
         log: log.map(str::to_owned).collect(),
     })
 }

@@ -16,16 +16,17 @@ pub fn taken(port: u16, at: &str, by: &str, title: &str) -> Cause {
     )
 }
 
+/// What Docker says of a port that it has given away itself.
+const ALLOCATED: &str = "port is already allocated";
 /// Who has a port, as people read it.
 pub const UNSEEN: &str = "a process that could not be seen";
 
 pub(super) fn cause(evidence: &Evidence) -> Option<Cause> {
-    if let Some(line) =
-        evidence.line(&["address already in use", "port is already allocated", "could not bind socket"])
-    {
+    let in_use_of = ["address already in use", ALLOCATED, "could not bind socket"];
+    if let Some(line) = evidence.line_outside(&in_use_of) {
         return in_use(evidence, line);
     }
-    let line = evidence.line(&["cannot assign requested address"])?;
+    let line = evidence.line_outside(&["cannot assign requested address"])?;
     let address = places(line).last().map(|(address, _)| address.to_owned()).unwrap_or_default();
     Some(Cause::new(
         "host.address-missing",
@@ -58,7 +59,22 @@ fn in_use(evidence: &Evidence, line: &str) -> Option<Cause> {
         Some((address, _)) => address.clone(),
         None => holder.map(|listener| listener.ip.to_string()).unwrap_or_default(),
     };
+    if holder.is_none() && line.contains(ALLOCATED) {
+        return Some(allocated(port, &at));
+    }
     Some(taken(port, &at, by, scene.title))
+}
+
+/// Docker has the port, and gives it to nobody else.
+fn allocated(port: u16, at: &str) -> Cause {
+    Cause::new(
+        "port.taken",
+        format!("Docker has given port {port} on {at} to another container, or still holds it for one that is gone."),
+        format!(
+            "see to which: docker ps --filter publish={port}\nwhere that shows none, a loss of power has cut a start off; Docker \
+             lets go when it begins anew, and all its containers with it:\n  systemctl restart docker"
+        ),
+    )
 }
 
 /// Whether a process, as `nginx (812)`, has that name.

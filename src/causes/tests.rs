@@ -66,6 +66,30 @@ fn a_port_that_is_taken_is_named_with_who_has_it() {
 }
 
 #[test]
+fn ports_inside_a_container_are_not_the_hosts() {
+    // The image's entrypoint starts its web server again beside the one that runs whenever the server before it has ended.
+    let log = "nginx: [emerg] bind() to 0.0.0.0:2379 failed (98: Address already in use)";
+    let mut evidence = container(scene(), 1, log);
+    evidence.seen.listeners = vec![listener("10.0.0.9", 2379, "haproxy (8)")];
+    assert_eq!(general(&evidence).map(|cause| cause.code), None);
+    if let Some(seen) = &mut evidence.container {
+        seen.error = Some("Bind for 10.0.0.9:2379 failed: port is already allocated".into());
+    }
+    assert_eq!(cause(&evidence).code, "port.taken");
+}
+
+#[test]
+fn docker_itself_may_have_the_port() {
+    let mut evidence = printed(scene(), "Bind for 10.0.0.9:2379 failed: port is already allocated");
+    evidence.scene.process = "docker-proxy";
+    evidence.seen.listeners = vec![listener("10.0.0.9", 2379, "docker-proxy (8)")];
+    let found = cause(&evidence);
+    assert_eq!(found.code, "port.taken");
+    assert!(found.message.starts_with("Docker has given port 2379 on 10.0.0.9 to"), "{}", found.message);
+    assert!(found.hint.contains("docker ps --filter publish=2379\n"), "{}", found.hint);
+}
+
+#[test]
 fn an_address_that_is_not_here_is_named() {
     let lines = [
         r#"{"level":"fatal","ts":"2026-11-21T11:01:09.146Z","caller":"etcdmain/etcd.go:204","msg":"discovery failed","error":"listen tcp 10.99.37.13:2380: bind: cannot assign requested address"}"#,

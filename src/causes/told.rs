@@ -31,6 +31,7 @@ pub fn told(evidence: &Evidence) -> Vec<String> {
         add(&mut lines, log(seen));
     }
     if let Some(seen) = &evidence.container {
+        add(&mut lines, telling(&seen.error, 1));
         add(&mut lines, telling(&seen.log, JOURNAL));
     }
     lines.extend(holders(evidence));

@@ -131,7 +131,7 @@ fn action(action: &Action, transfer: Transfer) -> String {
         Action::Container { spec, change: ContainerChange::Run } => container("container_run", spec),
         Action::Container { spec, change: ContainerChange::Create } => container("container_create", spec),
         Action::Container { spec, change: ContainerChange::Start } => {
-            format!("docker start {} >/dev/null", quote(&spec.name))
+            format!("container_start {}", quote(&spec.name))
         }
         Action::Secret { id, change: SecretChange::Mint { length } } => {
             format!("secret_mint {} {length}", quote(id.as_str()))
