@@ -209,7 +209,11 @@ struct Late {
 }
 
 impl AsyncWrite for Late {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
         self.pen.as_mut().poll_write(cx, bytes)
     }
 

@@ -550,7 +550,11 @@ chmod +x bin/*; PATH=$PWD/bin:$PATH
                 let done = scratch.run(&format!("{engine}{what}"));
                 let said = fs::read_to_string(scratch.path("said")).unwrap();
                 assert_eq!(done.is_ok(), starts, "{done:?} {said}");
-                assert_eq!(said.contains("systemctl restart docker.service\ndocker start kuboard\n"), starts, "{said}");
+                assert_eq!(
+                    said.contains("systemctl restart docker.service\ndocker start kuboard\n"),
+                    starts,
+                    "{said}"
+                );
                 assert!(done.is_ok() || done.unwrap_err().contains(why));
             });
         }

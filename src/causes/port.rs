@@ -69,7 +69,9 @@ fn in_use(evidence: &Evidence, line: &str) -> Option<Cause> {
 fn allocated(port: u16, at: &str) -> Cause {
     Cause::new(
         "port.taken",
-        format!("Docker has given port {port} on {at} to another container, or still holds it for one that is gone."),
+        format!(
+            "Docker has given port {port} on {at} to another container, or still holds it for one that is gone."
+        ),
         format!(
             "see to which: docker ps --filter publish={port}\nwhere that shows none, a loss of power has cut a start off; Docker \
              lets go when it begins anew, and all its containers with it:\n  systemctl restart docker"

@@ -81,10 +81,20 @@ impl Outcome {
     }
 }
 
+/// A process that does not outlive the test that started it: it would go on changing hosts that others are tested on.
+struct Leash(Child);
+
+impl Drop for Leash {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// A command that runs.
 pub struct Running {
     command: String,
-    child: Child,
+    child: Leash,
     begun: Instant,
     lines: Receiver<String>,
     seen: String,
@@ -121,7 +131,7 @@ impl Running {
         });
         Self {
             command: format!("kuboard-ha {}", arguments.join(" ")),
-            child,
+            child: Leash(child),
             begun: Instant::now(),
             lines,
             seen: String::new(),
@@ -140,17 +150,17 @@ impl Running {
 
     /// Its process.
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.child.0.id()
     }
 
     /// SIGKILL.
     pub fn kill(&mut self) {
-        self.child.kill().unwrap();
+        self.child.0.kill().unwrap();
     }
 
     /// Another signal, by its name.
     pub fn signal(&self, name: &str) {
-        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();
+        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.child.0.id().to_string()).status();
         assert!(sent.unwrap().success(), "SIG{name} could not be sent");
     }
 
@@ -162,9 +172,9 @@ impl Running {
         }
         let late = self.begun.elapsed() >= LONGEST;
         if late {
-            let _ = self.child.kill();
+            let _ = self.child.0.kill();
         }
-        let code = self.child.wait().unwrap().code();
+        let code = self.child.0.wait().unwrap().code();
         let outcome = Outcome {
             command: self.command,
             code,

@@ -237,7 +237,8 @@ at_once() {
 host_kill() { docker kill "$(container "$1")" > /dev/null; }
 host_start() { docker start "$(container "$1")" > /dev/null; }
 host_stop() { docker stop -t 60 "$(container "$1")" > /dev/null; }
-host_pause() { docker pause "$(container "$1")" > /dev/null; }
+# A control group in which much begins and ends cannot always be frozen at once.
+host_pause() { until_true 10 docker pause "$(container "$1")" > /dev/null; }
 host_unpause() { docker unpause "$(container "$1")" > /dev/null; }
 host_rm() { docker rm -f -v "$(container "$1")" > /dev/null && drop_disk "$1"; }
 host_wait() { until_true 90 answers "$1" || die "$1 does not answer on ssh after 90 s; see: docker logs $(container "$1")"; }
