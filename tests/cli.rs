@@ -133,6 +133,11 @@ fn a_secret_in_the_clear_is_refused_and_not_repeated() {
     for wrong in [
         format!("{sample}\nssh: {{ password: hunter2poison }}\n"),
         sample.replacen("kuboard:\n", "kuboard:\n  admin_password: hunter2poison\n", 1),
+        sample.replacen("kuboard:\n", "kuboard:\n  admin_pasword: it is, hunter2poison\n", 1),
+        sample.replacen("kuboard:\n", "kuboard:\n  admin_pasword: 'it's hunter2poison'\n", 1),
+        sample.replacen("kuboard:\n", "kuboard:\n  admin_password: !hunter2poison x\n", 1),
+        format!("{sample}\nssh: {{ password: it is, hunter2poison }}\n"),
+        format!("{sample}\nssh: {{ password: {{hunter2poison}} }}\n"),
     ] {
         let error = text(&with_input(&["check", "-"], &wrong, 3).stderr);
         assert!(!error.contains("hunter2poison"), "{error}");

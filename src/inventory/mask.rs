@@ -3,7 +3,9 @@
 
 use std::ops::Range;
 
-use super::problem::Problem;
+use super::problem::{Place, Problem};
+use super::scalar;
+use super::tree::{self, Entry, Node, Shape};
 
 /// Keys with one of these in them speak of a secret; mistyped ones too, for what stands there is no less of one.
 const SPEAKING: [&str; 5] = ["passw", "pasw", "secret", "token", "credential"];
@@ -12,9 +14,28 @@ const SPEAKING: [&str; 5] = ["passw", "pasw", "secret", "token", "credential"];
 /// secret's, and of logins and queries in addresses. Lengths and lines stay. Takes time in proportion to the text,
 /// whatever it is.
 pub fn masked(text: &str, problems: &[Problem]) -> String {
+    let mut spans: Vec<Range<usize>> = Vec::new();
+    spans.extend(problems.iter().filter(|problem| problem.secret).map(|problem| problem.span.clone()));
+    match tree::parse(text) {
+        Ok(tree) => {
+            let mut found = Found::default();
+            found.look(&tree, false);
+            spans.extend(found.secrets);
+            // What is said in comments and within values.
+            let mut from = 0;
+            for edge in found.edges.into_iter().chain([text.len()]) {
+                if from < edge {
+                    spans.extend(in_words(text.as_bytes(), from..edge));
+                    from = edge;
+                }
+            }
+        }
+        // Nobody can tell where a value ends.
+        Err(_) => spans.extend(in_words(text.as_bytes(), 0..text.len())),
+    }
+    spans.extend(in_addresses(text.as_bytes()));
     let mut bytes = text.as_bytes().to_vec();
-    let pointed_at = problems.iter().filter(|problem| problem.secret).map(|problem| problem.span.clone());
-    for span in pointed_at.chain(beside_keys(text.as_bytes())).chain(in_addresses(text.as_bytes())) {
+    for span in spans {
         let span = span.start.min(bytes.len())..span.end.min(bytes.len());
         for byte in bytes.get_mut(span).into_iter().flatten().filter(|byte| !is_line_end(**byte)) {
             *byte = b'*';
@@ -23,53 +44,130 @@ pub fn masked(text: &str, problems: &[Problem]) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// The single values beside keys that speak of a secret; found by their colons, for the file may not be YAML.
-fn beside_keys(text: &[u8]) -> Vec<Range<usize>> {
+/// What a tree tells of the places of secrets.
+#[derive(Default)]
+struct Found {
+    secrets: Vec<Range<usize>>,
+    /// Where keys and single values begin and end.
+    edges: Vec<usize>,
+}
+
+impl Found {
+    /// Looks through a value; all of a secret's is one.
+    fn look(&mut self, node: &Node, secret: bool) {
+        match &node.shape {
+            Shape::Null => {}
+            Shape::Scalar(_) => self.note(node.place, secret),
+            Shape::List(items) => items.iter().for_each(|item| self.look(item, secret)),
+            Shape::Map(entries) => self.entries(entries, secret),
+        }
+    }
+
+    fn entries(&mut self, entries: &[Entry], secret: bool) {
+        let mut spoke = None;
+        for entry in entries {
+            let alone = matches!(entry.value.shape, Shape::Null);
+            // `{ password: half, another half }` and `{half}`: what looks like a key is of the secret.
+            let half = alone && (secret || spoke == Some(entry.key_place.line));
+            self.note(entry.key_place, half);
+            if speaks(entry.key.as_bytes()) {
+                spoke = Some(entry.key_place.line);
+            }
+            self.look(&entry.value, speaks(entry.key.as_bytes()) || secret && !is_source(entry));
+        }
+    }
+
+    fn note(&mut self, place: Place, secret: bool) {
+        self.edges.extend([place.start, place.end]);
+        if secret {
+            self.secrets.push(place.start..place.end);
+        }
+    }
+}
+
+/// `env: NAME` or `file: PATH`, which only name where a secret is read.
+fn is_source(entry: &Entry) -> bool {
+    match (entry.key.as_str(), &entry.value.shape) {
+        ("env", Shape::Scalar(name)) => scalar::env_name(name).is_ok(),
+        ("file", Shape::Scalar(_)) => true,
+        _ => false,
+    }
+}
+
+fn speaks(key: &[u8]) -> bool {
+    spoken(key).is_some()
+}
+
+/// Where the first word that speaks of a secret ends.
+fn spoken(text: &[u8]) -> Option<usize> {
+    let text = text.to_ascii_lowercase();
+    let find = |word: &str| text.windows(word.len()).position(|part| part == word.as_bytes());
+    SPEAKING.iter().filter_map(|word| Some((find(word)?, word.len()))).min().map(|(at, length)| at + length)
+}
+
+/// What stands beside words that speak of a secret, in text of any kind: the rest of the line, and the lines that may
+/// belong to it.
+fn in_words(text: &[u8], within: Range<usize>) -> Vec<Range<usize>> {
     let mut spans = Vec::new();
-    let (mut key, mut at) = (0, 0);
-    while let Some(&byte) = text.get(at) {
-        let quoted = at > 0 && matches!(text[at - 1], b'"' | b'\'');
-        let ends_key = byte == b':' && (quoted || text.get(at + 1).is_none_or(u8::is_ascii_whitespace));
-        at += 1;
-        if ends_key && speaks(&text[key..at]) {
-            let span = value(text, at);
-            (key, at) = (span.end, span.end);
-            spans.push(span);
-            continue;
+    let mut at = within.start;
+    let mut key_column = None;
+    while at < within.end {
+        let rest = &text[at..within.end];
+        let length = rest.iter().position(|byte| is_line_end(*byte)).unwrap_or(rest.len());
+        let line = &rest[..length];
+        if key_column.is_some_and(|column| continues(line, column)) {
+            spans.push(at + indent(line)..at + length);
+        } else {
+            let value = beside_word(line);
+            let comment = line[indent(line)..].starts_with(b"#");
+            key_column = value.filter(|_| !comment).map(|_| column(line));
+            spans.extend(value.map(|value| at + value..at + length));
         }
-        let last = text[at - 1];
-        if !(last.is_ascii_alphanumeric() || b"_.-\"'".contains(&last)) {
-            key = at;
-        }
+        at += length + 1;
     }
     spans
 }
 
-fn speaks(key: &[u8]) -> bool {
-    let key = key.to_ascii_lowercase();
-    SPEAKING.iter().any(|word| key.windows(word.len()).any(|part| part == word.as_bytes()))
+/// Where in a line begins what stands beside a word that speaks of a secret: after `:` or `=`, which may be missing
+/// where the line begins with the word.
+fn beside_word(line: &[u8]) -> Option<usize> {
+    let word = spoken(line)?;
+    let rest = &line[word..];
+    if let Some(sign) = rest.iter().position(|byte| matches!(byte, b':' | b'=')) {
+        let after = word + sign + 1;
+        return Some(after + indent(&line[after..]));
+    }
+    let begun = line.iter().position(|byte| !b" \t-?{[,\"'".contains(byte))?;
+    let key = begun + line[begun..].iter().position(|byte| !is_of_key(*byte))?;
+    let closed = key + usize::from(matches!(line[key], b'"' | b'\''));
+    let apart = indent(&line[closed..]);
+    (key >= word && apart > 0).then_some(closed + apart)
 }
 
-/// The single value that begins after `from`; empty where a mapping, a list or nothing stands there.
-fn value(text: &[u8], from: usize) -> Range<usize> {
-    let blank = text[from..].iter().take_while(|byte| **byte == b' ').count();
-    let start = from + blank;
-    let rest = &text[start..];
-    let to_line_end = |rest: &[u8]| rest.iter().position(|byte| is_line_end(*byte)).unwrap_or(rest.len());
-    let length = match rest.first() {
-        None | Some(b'{' | b'[' | b'#') => 0,
-        Some(quote @ (b'"' | b'\'')) => {
-            let closing = rest[1..].iter().position(|byte| byte == quote || is_line_end(*byte));
-            closing.map_or(rest.len(), |at| at + if rest[at + 1] == *quote { 2 } else { 1 })
-        }
-        Some(_) => (0..rest.len())
-            .find(|at| {
-                let two = &rest[*at..(at + 2).min(rest.len())];
-                is_line_end(rest[*at]) || rest[*at] == b'}' || two == b", " || two == b" #"
-            })
-            .unwrap_or_else(|| to_line_end(rest)),
-    };
-    start..start + length
+/// The column of a line's key: behind the dashes of a list.
+fn column(line: &[u8]) -> usize {
+    line.iter().position(|byte| !b" \t-?".contains(byte)).unwrap_or(line.len())
+}
+
+/// Whether a line may belong to the value of a key in that column, above it: it is deeper, or no key of its own.
+fn continues(line: &[u8], column: usize) -> bool {
+    let depth = indent(line);
+    let line = &line[depth..];
+    if depth > column || line.is_empty() {
+        return true;
+    }
+    let key = line.iter().position(|byte| !is_of_key(*byte) && !b"\"'".contains(byte)).unwrap_or(line.len());
+    let is_key = line[key..].starts_with(b":") && line.get(key + 1).is_none_or(u8::is_ascii_whitespace);
+    let is_item = depth < column && line.starts_with(b"- ");
+    !(is_key || is_item)
+}
+
+fn indent(text: &[u8]) -> usize {
+    text.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count()
+}
+
+fn is_of_key(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-')
 }
 
 /// In `scheme://LOGIN@host/path?QUERY`, what stands before the `@` and after the `?`.
@@ -131,8 +229,52 @@ mod tests {
             ("{\"password\":\"a, b\",\"b\":1}", "{\"password\":******,\"b\":1}"),
             ("token: 'it is not closed\nb: 1", "token: *****************\nb: 1"),
             ("# the password: of the ops\nsecret:", "# the password: **********\nsecret:"),
-            ("  # the password is elsewhere\nsecret: [a]\n", "  # the password is elsewhere\nsecret: [a]\n"),
-            ("passwords:\n  - a", "passwords:\n  - a"),
+            ("  # the password is elsewhere\nsecret: [a]\n", "  # the password is elsewhere\nsecret: [*]\n"),
+            ("passwords:\n  - a", "passwords:\n  - *"),
+        ] {
+            assert_eq!(masked(text, &[]), shown);
+        }
+    }
+
+    #[test]
+    fn where_the_text_is_yaml_the_whole_value_is_masked() {
+        for (text, shown) in [
+            ("pasword: correct, horse battery\nb: 1", "pasword: **********************\nb: 1"),
+            ("sudo_pasword: \"ab\\\"hunter2\" # c", "sudo_pasword: ************* # c"),
+            ("admin_pasword: pa}ss-hunter2", "admin_pasword: *************"),
+            ("passwrd: 'it''s hunter2'", "passwrd: ***************"),
+            ("E_PASSWORD: x\nE_PASSWORD: x, hunter2", "E_PASSWORD: *\nE_PASSWORD: **********"),
+            ("{\"pasword\": \"a\\\"hunter2\", \"b\": 1}", "{\"pasword\": ************, \"b\": 1}"),
+            ("{ pasword: correct, horse, b: 1 }", "{ pasword: *******, *****, b: 1 }"),
+            ("pasword: |\n  one\n\n  two\nb: 1", "pasword: |\n  ***\n\n*****\nb: 1"),
+            ("pasword: one\n  two\nb: 1", "pasword: ***\n*****\nb: 1"),
+            ("pasword:\n  \"one\n  two\"\nb: 1", "pasword:\n  ****\n******\nb: 1"),
+            ("pasword:\n  of: [a, 1]\n  b: { c: d }", "pasword:\n  of: [*, *]\n  b: { c: * }"),
+            ("pasword: {hunter2}", "pasword: {*******}"),
+            ("pasword: { env: not a name }", "pasword: { env: ********** }"),
+            ("pasword: { file: secrets/a.txt }", "pasword: { file: secrets/a.txt }"),
+            ("a: secrets/a.txt\nb: 1 # token: x", "a: secrets/a.txt\nb: 1 # token: *"),
+            ("a: |\n  secret = x\nb: 1", "a: |\n  secret = *\nb: 1"),
+        ] {
+            assert_eq!(masked(text, &[]), shown);
+        }
+    }
+
+    #[test]
+    fn where_the_text_is_not_yaml_all_is_masked_that_may_be_of_a_secret() {
+        for (text, shown) in [
+            ("pasword: 'it's hunter2'\nb: 1", "pasword: **************\nb: 1"),
+            ("pasword: \"a\\\"b\" c\nb: [", "pasword: ********\nb: ["),
+            ("{ pasword: pa}ss, b: 1 }", "{ pasword: *************"),
+            ("a:\n  pasword:hunter2\n  b: 1", "a:\n  pasword:*******\n  b: 1"),
+            ("a:\n  pasword hunter2\n  b: 1", "a:\n  pasword *******\n  b: 1"),
+            ("pasword = a = b\nb: 1", "pasword = *****\nb: 1"),
+            ("pasword: |\n  one\n two\nb: 1", "pasword: *\n  ***\n ***\nb: 1"),
+            ("pasword: |\nline\r\nline\nb: [", "pasword: *\n****\r\n****\nb: ["),
+            ("pasword: \"one\ntwo\"\nb: 1", "pasword: ****\n****\nb: 1"),
+            ("- pasword: a\n  b: c\n- d: [", "- pasword: *\n  b: c\n- d: ["),
+            ("- secrets:\n  - a\n    b: c\n  d: e\n- [", "- secrets:\n  ***\n    ****\n  d: e\n- ["),
+            ("pasword: &hunter2 x\nb: 1", "pasword: **********\nb: 1"),
         ] {
             assert_eq!(masked(text, &[]), shown);
         }

@@ -191,7 +191,12 @@ impl<'a> Section<'a> {
             );
             let place = if self.path.is_empty() { "an inventory".to_owned() } else { title(&self.path) };
             let path = key_of(&self.at(&entry.key));
-            self.reading.report.problem(path, format!("{place} has no key `{}`", shown(&entry.key)), hint);
+            let message = match entry.value.shape {
+                // Perhaps the half of a password that holds a comma.
+                Shape::Null => format!("{place} has no key of this name"),
+                _ => format!("{place} has no key `{}`", shown(&entry.key)),
+            };
+            self.reading.report.problem(path, message, hint);
         }
     }
 

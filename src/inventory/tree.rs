@@ -233,10 +233,10 @@ fn syntax_problem(error: &serde_saphyr::Error, body: &str, shift: usize) -> Prob
         Error::Budget { .. } => {
             Wrong::new("the file is larger or deeper than any inventory", "is this an inventory?")
         }
-        Error::UnsupportedTag { tag, .. } => Wrong::new(
-            format!("the tag `{tag}` means nothing here"),
-            "remove it; quote a value that begins with `!`",
-        ),
+        // Which one is not told: perhaps a password begins so.
+        Error::UnsupportedTag { .. } => {
+            Wrong::new("a tag means nothing here", "remove it; quote a value that begins with `!`")
+        }
         other => Wrong {
             message: format!("this is not YAML: {}", first_line(&other.to_string())),
             hint: tab_hint(body, place.line),
