@@ -128,6 +128,18 @@ fn an_invalid_inventory_is_3_with_every_place_and_a_hint() {
 }
 
 #[test]
+fn what_is_not_yaml_is_shown_where_it_stands() {
+    let error = text(&with_input(&["check", "-"], "cluster: kuboard\nhosts:\n  a: b: c\n", 3).stderr);
+    for wanted in ["[<stdin>:3:7]", "3 │   a: b: c"] {
+        assert!(error.contains(wanted), "{wanted}: {error}");
+    }
+    assert!(!error.contains("cluster"), "{error}");
+    let block = "cluster: kuboard\nssh:\n  password: |\n   its first line\n  hunter2poison\n";
+    let error = text(&with_input(&["check", "-"], block, 3).stderr);
+    assert!(error.contains("[<stdin>:5:3]") && !error.contains("hunter2poison"), "{error}");
+}
+
+#[test]
 fn a_secret_in_the_clear_is_refused_and_not_repeated() {
     let sample = std::fs::read_to_string("inventories/manual.yaml").unwrap();
     for wrong in [

@@ -203,14 +203,25 @@ fn resolve(raw: Spanned<Raw>, body: &str, shift: usize) -> Result<Node, Problem>
 
 fn place(location: serde_saphyr::Location, body: &str, shift: usize) -> Place {
     let whole = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-    let start = location.span().byte_offset().map_or(0, whole).min(body.len());
+    let (line, column) = (whole(location.line()).max(1), whole(location.column()).max(1));
+    // A scan error tells its line and column only.
+    let start = location.span().byte_offset().map_or_else(|| offset(body, line, column), whole);
+    let start = start.min(body.len());
     let end = start.saturating_add(location.span().byte_len().map_or(0, whole)).min(body.len());
-    Place {
-        line: whole(location.line()).max(1),
-        column: whole(location.column()).max(1),
-        start: start + shift,
-        end: end + shift,
+    Place { line, column, start: start + shift, end: end + shift }
+}
+
+/// The byte at a line and a column, both from 1; the nearest where there is none.
+fn offset(body: &str, line: usize, column: usize) -> usize {
+    let mut start = 0;
+    for _ in 1..line {
+        let rest = &body[start..];
+        // For YAML a carriage return alone ends a line, too.
+        let Some(end) = rest.find(['\n', '\r']) else { return body.len() };
+        start += end + if rest[end..].starts_with("\r\n") { 2 } else { 1 };
     }
+    let rest = body[start..].split(['\n', '\r']).next().unwrap_or("");
+    start + rest.char_indices().nth(column - 1).map_or(rest.len(), |(at, _)| at)
 }
 
 fn syntax_problem(error: &serde_saphyr::Error, body: &str, shift: usize) -> Problem {
@@ -289,6 +300,22 @@ mod tests {
             let place = entries[1].value.place;
             assert_eq!((place.line, place.column, place.start), (2, 4, start));
             assert_eq!(&text[place.start..place.end], "two");
+        }
+    }
+
+    #[test]
+    fn what_is_not_yaml_is_told_where_it_stands() {
+        for (text, line, column, from) in [
+            ("a: b\nc: d: e\n", 2, 5, ": e"),
+            ("\u{feff}a: b\r\né: é: e\r\n", 2, 5, ": e"),
+            ("a: b\rc: d: e\r", 2, 5, ": e"),
+            ("a: b\nc: [d\n", 2, 4, "[d"),
+            ("a: b\nc: 'd", 2, 4, "'d"),
+            ("a:\n  - b\n c: d\n", 3, 2, "c: d"),
+        ] {
+            let problem = parse(text).unwrap_err();
+            assert_eq!((problem.line, problem.column), (line, column), "{text:?}");
+            assert!(text[problem.span.start..].starts_with(from), "{text:?}: {problem:?}");
         }
     }
 
