@@ -2,9 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod world;
+
 use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use kuboard_ha::facts::model::{Facts, HostState};
@@ -61,9 +63,12 @@ struct Saved {
 impl Saved {
     fn new(state: impl Fn(&str) -> HostState) -> Self {
         let hosts = HOSTS.map(|name| (HostName::new(name), state(name)));
-        let facts = Facts { hosts: hosts.into_iter().collect(), ..Facts::default() };
+        Self::of(&Facts { hosts: hosts.into_iter().collect(), ..Facts::default() })
+    }
+
+    fn of(facts: &Facts) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("facts.json"), serde_json::to_string(&facts).unwrap()).unwrap();
+        std::fs::write(folder.path().join("facts.json"), serde_json::to_string(facts).unwrap()).unwrap();
         Self { folder }
     }
 
@@ -204,6 +209,23 @@ fn hosts_that_are_not_reachable_are_4_and_status_still_answers() {
     let status = text(&saved.run(&["status"], 0).stdout);
     assert!(status.starts_with("kuboard is down\n"), "{status}");
     saved.run(&["status", "--check"], 4);
+}
+
+#[test]
+fn a_dry_run_leaves_out_what_the_run_would() {
+    let inventory = world::inventory(Path::new("inventories/manual.yaml"));
+    let mut facts = world::bare(&inventory);
+    facts.hosts.insert(HostName::new("kuboard-2"), HostState::unreachable("connection timed out"));
+    let saved = Saved::of(&facts);
+    saved.run(&["up", "--dry-run"], 4);
+    let plan = text(&saved.run(&["up", "--dry-run", "--without", "kuboard-2"], 0).stdout);
+    assert!(plan.contains("kuboard-2 is left out of this run") && plan.contains("steps on 5 of 6"), "{plan}");
+
+    let folder = with_ssh("touch \"$0.begun\"; exit 255");
+    let mut run = kuboard_ha();
+    run.args(["up", "inventories/one-machine.yaml", "--dry-run", "--without", "server"]);
+    check(run.env("PATH", on_path(&folder)).output().unwrap(), 5);
+    assert!(!folder.path().join("ssh.begun").exists(), "a host that is left out was asked");
 }
 
 #[test]

@@ -191,13 +191,9 @@ impl World for Hosts<'_> {
         let seen: Vec<_> = stream::iter(looks).buffer_unordered(self.means.parallel).collect().await;
         let mut facts = Facts {
             supplied: self.site.secrets.fingerprints(&self.site.inventory.cluster),
-            without: self.means.without.iter().cloned().collect(),
             ..Facts::default()
         };
-        for name in &self.means.without {
-            let why = "left out by --without".to_owned();
-            facts.hosts.insert(name.clone(), HostState::unreachable(why));
-        }
+        facts.leave_out(&self.means.without);
         for (name, seen) in seen {
             facts.hosts.insert(name.clone(), seen.state);
             if let Some(session) = seen.session {

@@ -65,6 +65,14 @@ impl Facts {
             _ => None,
         }
     }
+
+    /// Leaves hosts out of this run, whatever was seen of them.
+    pub fn leave_out(&mut self, hosts: &[HostName]) {
+        for host in hosts {
+            self.hosts.insert(host.clone(), HostState::unreachable("left out by --without"));
+            self.without.insert(host.clone());
+        }
+    }
 }
 
 /// Whether a host answered.

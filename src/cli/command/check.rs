@@ -33,7 +33,7 @@ pub struct CheckArgs {
 
 pub(super) async fn run(args: &CheckArgs, global: &Global, console: &Console) -> Result<Exit, CliError> {
     let site = Site::load(&args.inventory, console.stderr_canvas())?;
-    let looked = look(site, &args.saved, None, global, console).await?;
+    let looked = look(site, &args.saved, Vec::new(), None, global, console).await?;
     let cluster = &looked.site.inventory.cluster;
     let document = CheckDocument::new(cluster, &looked.planning.findings);
     if console.is_json() {

@@ -26,6 +26,7 @@ use crate::facts::Facts;
 use crate::facts::model::HostState;
 use crate::host::fleet::Patience;
 use crate::plan::model::Planning;
+use crate::resource::HostName;
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -70,16 +71,18 @@ struct Looked {
     planning: Planning,
 }
 
-/// Looks at the hosts of a site, or at saved facts, and plans.
+/// Looks at the hosts of a site but for those left out, or at saved facts, and plans.
 async fn look(
     site: Site,
     saved: &SavedFacts,
+    without: Vec<HostName>,
     haste: Option<(Patience, Look)>,
     global: &Global,
     console: &Console,
 ) -> Result<Looked, CliError> {
     if let Some(path) = &saved.facts {
-        let facts: Facts = load_facts(path)?;
+        let mut facts: Facts = load_facts(path)?;
+        facts.leave_out(&without);
         let planning = engine::planning(&site, &facts);
         return Ok(Looked { site, facts, planning });
     }
@@ -89,7 +92,7 @@ async fn look(
     signals::listen(&cancel, &feed);
     let means = Means {
         parallel: global.parallel.get(),
-        without: Vec::new(),
+        without,
         patience: haste.map(|(patience, _)| patience).unwrap_or_default(),
         look: haste.map(|(_, look)| look),
         cancel: cancel.clone(),
@@ -117,7 +120,10 @@ fn interrupted() -> CliError {
 
 /// The exit code that facts and planning call for, whatever the command.
 fn standing(looked: &Looked) -> Exit {
-    let unreachable = looked.facts.hosts.values().any(|host| matches!(host, HostState::Unreachable { .. }));
+    let Facts { hosts, without, .. } = &looked.facts;
+    let unreachable = hosts
+        .iter()
+        .any(|(name, host)| matches!(host, HostState::Unreachable { .. }) && !without.contains(name));
     Exit::first_of([
         if unreachable { Exit::Unreachable } else { Exit::Ok },
         if looked.planning.is_blocked() { Exit::Blocked } else { Exit::Ok },

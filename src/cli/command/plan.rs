@@ -45,7 +45,7 @@ pub struct PlanArgs {
 pub(super) async fn run(args: &PlanArgs, global: &Global, console: &Console) -> Result<Exit, CliError> {
     let site = Site::load(&args.inventory, console.stderr_canvas())?;
     let script_of = args.script.as_ref().map(|name| site.host(name)).transpose()?;
-    let looked = look(site, &args.saved, None, global, console).await?;
+    let looked = look(site, &args.saved, Vec::new(), None, global, console).await?;
     let cluster = &looked.site.inventory.cluster;
     if let Some(host) = script_of {
         console.result(&engine::script(&looked.site, &looked.planning, &host))?;

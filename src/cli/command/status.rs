@@ -61,7 +61,7 @@ pub(super) async fn run(args: &StatusArgs, global: &Global, console: &Console) -
     if args.watch {
         return watch(site, global, console).await;
     }
-    let looked = look(site, &args.saved, Some(HASTE), global, console).await?;
+    let looked = look(site, &args.saved, Vec::new(), Some(HASTE), global, console).await?;
     let status = status(&looked.site.inventory, &looked.facts, &looked.planning);
     show(&status, console, false)?;
     Ok(if args.check { judged(&looked, &status) } else { Exit::Ok })

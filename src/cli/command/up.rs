@@ -32,6 +32,7 @@ use crate::event::{Event, EventSink};
 use crate::facts::Facts;
 use crate::host::fleet::Patience;
 use crate::plan::model::{Finding, Planning, Risk, Severity};
+use crate::resource::HostName;
 
 /// Make the hosts what the inventory says
 ///
@@ -90,7 +91,7 @@ async fn up(args: &UpArgs, global: &Global, console: &Console, begun: Instant) -
     let site = Site::load(&args.inventory, console.stderr_canvas())?;
     let without = args.without.iter().map(|name| site.host(name)).collect::<Result<Vec<_>, _>>()?;
     if args.dry_run || args.saved.facts.is_some() {
-        return dry_run(site, args, global, console).await;
+        return dry_run(site, without, args, global, console).await;
     }
     let trace_file = args.timings.iter().flatten().next().map(|path| trace_file(path)).transpose()?;
     let site = site.with_secrets()?;
@@ -139,8 +140,14 @@ fn trace_file(path: &Path) -> Result<File, CliError> {
     })
 }
 
-async fn dry_run(site: Site, args: &UpArgs, global: &Global, console: &Console) -> Result<Exit, CliError> {
-    let looked = look(site, &args.saved, None, global, console).await?;
+async fn dry_run(
+    site: Site,
+    without: Vec<HostName>,
+    args: &UpArgs,
+    global: &Global,
+    console: &Console,
+) -> Result<Exit, CliError> {
+    let looked = look(site, &args.saved, without, None, global, console).await?;
     let cluster = &looked.site.inventory.cluster;
     if console.is_json() {
         console.document(&PlanDocument::new(cluster, &looked.planning))?;
