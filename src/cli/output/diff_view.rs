@@ -7,14 +7,14 @@ use similar::{ChangeTag, TextDiff};
 use crate::cli::output::text::{Canvas, Tone, clean, names};
 use crate::facts::Facts;
 use crate::facts::model::{FileFact, FileState, Observed};
-use crate::plan::model::{Action, Job, Step};
-use crate::resource::HostName;
+use crate::plan::model::{Action, Job, Plan, Step};
+use crate::resource::{Content, HostName};
 
 /// A unified difference of every file that the jobs write; what several hosts share is shown once.
-pub fn diff_view(facts: &Facts, jobs: &[&Job], canvas: &Canvas) -> String {
+pub fn diff_view(facts: &Facts, plan: &Plan, jobs: &[&Job], canvas: &Canvas) -> String {
     let mut all: Vec<(Vec<&HostName>, FileDiff)> = Vec::new();
     for (host, step) in jobs.iter().flat_map(|job| job.steps.iter().map(|step| (&job.host, step))) {
-        let Some(diff) = file_diff(facts, host, step, canvas) else {
+        let Some(diff) = file_diff(facts, plan, host, step, canvas) else {
             continue;
         };
         match all.iter_mut().find(|(_, other)| *other == diff) {
@@ -37,7 +37,7 @@ struct FileDiff {
     body: String,
 }
 
-fn file_diff(facts: &Facts, host: &HostName, step: &Step, canvas: &Canvas) -> Option<FileDiff> {
+fn file_diff(facts: &Facts, plan: &Plan, host: &HostName, step: &Step, canvas: &Canvas) -> Option<FileDiff> {
     let Action::WriteFile { path, content, .. } = &step.action else {
         return None;
     };
@@ -45,7 +45,10 @@ fn file_diff(facts: &Facts, host: &HostName, step: &Step, canvas: &Canvas) -> Op
         Some(Observed::Known(fact)) => fact.as_ref(),
         _ => None,
     };
-    let (before, note) = before(fact);
+    let (before, note) = match written_before(plan, host, path, step) {
+        Some(content) => (clean(&content.masked()), " (once more)"),
+        None => before(fact),
+    };
     let after = alike_masked(&before, &clean(&content.masked()));
     let mut text = String::new();
     let diff = TextDiff::from_lines(before.as_str(), after.as_str());
@@ -72,6 +75,17 @@ fn file_diff(facts: &Facts, host: &HostName, step: &Step, canvas: &Canvas) -> Op
         }
     }
     Some(FileDiff { title: format!("{path}{note}"), body: text })
+}
+
+/// What an earlier step of the plan writes there.
+fn written_before<'a>(plan: &'a Plan, host: &HostName, path: &str, step: &Step) -> Option<&'a Content> {
+    let steps = plan.jobs.iter().filter(|job| job.host == *host).flat_map(|job| &job.steps);
+    let earlier = steps.take_while(|earlier| !std::ptr::eq(*earlier, step));
+    let writes = earlier.filter_map(|earlier| match &earlier.action {
+        Action::WriteFile { path: other, content, .. } if other == path => Some(content),
+        _ => None,
+    });
+    writes.last()
 }
 
 /// What is there was masked on the host, a whole value at a time; what comes is known but for the secret. Where they

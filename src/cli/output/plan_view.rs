@@ -97,7 +97,7 @@ impl PlanView<'_> {
                 row.render(text, column, canvas);
             }
             if self.diff {
-                text.push_str(&diff_view(self.facts, &group.jobs, canvas));
+                text.push_str(&diff_view(self.facts, &self.planning.plan, &group.jobs, canvas));
             }
         }
     }

@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::cli::output::sample_plans::{blocked, fresh, rolling, with_env};
+use crate::plan::model::Action;
+use crate::resource::Part;
 use crate::status::sample::{manual, well};
 
 fn shown(planning: &Planning, width: usize, diff: bool) -> String {
@@ -104,6 +106,28 @@ fn a_difference_shows_files_before_and_after_and_no_secret() {
 
     Nothing to do on kuboard-1 kuboard-2 lb-1 lb-2 questdb.
     "#);
+}
+
+#[test]
+fn a_file_that_is_written_twice_differs_from_what_was_written_first() {
+    let mut planning = rolling();
+    planning.plan.jobs.retain(|job| job.host.as_str() == "etcd1");
+    let mut again = planning.plan.jobs[0].steps[0].clone();
+    let Action::WriteFile { content, .. } = &mut again.action else { panic!("no file") };
+    content.0[0] =
+        Part::Text("ETCD_NAME=x\nETCD_SNAPSHOT_COUNT=50000\nETCD_INITIAL_CLUSTER_STATE=existing\n".into());
+    planning.plan.jobs[0].steps.push(again);
+    let view = shown(&planning, 100, true);
+    let difference = view.split("/etc/etcd.env (once more)\n").nth(1).unwrap();
+    insta::assert_snapshot!(difference, @r"
+          @@ -1,3 +1,4 @@
+           ETCD_NAME=x
+           ETCD_SNAPSHOT_COUNT=50000
+          +ETCD_INITIAL_CLUSTER_STATE=existing
+           ETCD_INITIAL_CLUSTER_TOKEN=***
+
+    Nothing to do on etcd2 etcd3 kuboard-1 kuboard-2 lb-1 lb-2 questdb.
+    ");
 }
 
 #[test]
