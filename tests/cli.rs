@@ -183,9 +183,14 @@ fn the_inventory_comes_from_the_environment_or_the_folder() {
     check(command.output().unwrap(), 4);
 
     std::fs::copy("inventories/manual.yaml", saved.folder.path().join("inventory.yaml")).unwrap();
-    let mut command = kuboard_ha();
-    command.current_dir(saved.folder.path()).args(["plan", "--facts", "facts.json"]);
-    check(command.output().unwrap(), 4);
+    for variable in [None, Some("")] {
+        let mut command = kuboard_ha();
+        command.current_dir(saved.folder.path()).args(["plan", "--facts", "facts.json"]);
+        command.envs(variable.map(|value| ("KUBOARD_HA_INVENTORY", value)));
+        check(command.output().unwrap(), 4);
+    }
+    // An empty argument is a mistake, perhaps of a script's.
+    run(&["plan", ""], 2);
 }
 
 #[test]

@@ -1,6 +1,11 @@
 //! The inventory as it was given on the command line, read and validated, with what this machine adds to it.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+
+use clap::builder::{PathBufValueParser, TypedValueParser};
+use clap::parser::ValueSource;
+use clap::{Arg, Command};
 
 use crate::cli::engine::{self, Advice, Problem};
 use crate::cli::error::CliError;
@@ -17,8 +22,39 @@ use crate::resource::HostName;
 #[derive(Clone, Debug, clap::Args)]
 pub struct InventoryArg {
     /// The inventory; `-` reads standard input
-    #[arg(value_name = "INVENTORY", env = "KUBOARD_HA_INVENTORY", default_value = "inventory.yaml")]
+    #[arg(
+        value_name = "INVENTORY",
+        env = "KUBOARD_HA_INVENTORY",
+        default_value = UNNAMED,
+        value_parser = InventoryParser
+    )]
     pub inventory: PathBuf,
+}
+
+/// The inventory that nobody names.
+const UNNAMED: &str = "inventory.yaml";
+
+/// Any path. An empty variable names none, as if it were not set; an empty argument is a mistake.
+#[derive(Clone)]
+struct InventoryParser;
+
+impl TypedValueParser for InventoryParser {
+    type Value = PathBuf;
+
+    fn parse_ref(&self, cmd: &Command, arg: Option<&Arg>, value: &OsStr) -> Result<PathBuf, clap::Error> {
+        PathBufValueParser::new().parse_ref(cmd, arg, value)
+    }
+
+    fn parse_ref_(
+        &self,
+        cmd: &Command,
+        arg: Option<&Arg>,
+        value: &OsStr,
+        source: ValueSource,
+    ) -> Result<PathBuf, clap::Error> {
+        let unset = value.is_empty() && source == ValueSource::EnvVariable;
+        self.parse_ref(cmd, arg, if unset { OsStr::new(UNNAMED) } else { value })
+    }
 }
 
 /// An inventory that is valid.
