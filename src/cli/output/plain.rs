@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::cli::output::text::{briefly, clean, clean_line, elapsed};
+use crate::cli::output::text::{briefly, clean, clean_line, count, elapsed};
 use crate::event::Event;
 use crate::resource::HostName;
 
@@ -83,7 +83,7 @@ impl super::feed::Renderer for Plain {
                 self.on(host, &format!("not reachable: {error}{next}"));
             }
             Event::Planned { round, steps, .. } if told && *steps > 0 && (*round > 1 || verbose > 0) => {
-                self.line("", &format!("planned again: {steps} steps"));
+                self.line("", &planned(*round, *steps));
             }
             Event::LeaseAwaited { host, holder } if told => {
                 self.on(host, &format!("waits for another run: {holder}"));
@@ -94,8 +94,7 @@ impl super::feed::Renderer for Plain {
                 self.line("", &format!("downloading {artifact}: {}", progress(*done, *total)));
             }
             Event::DownloadFinished { artifact, bytes, cached } if told && (!cached || verbose > 0) => {
-                let how = if *cached { "already here" } else { "downloaded and verified" };
-                self.line("", &format!("{artifact} {how} ({})", progress(*bytes, None)));
+                self.line("", &format!("{artifact} {} ({})", fetched(*cached), progress(*bytes, None)));
             }
             Event::UploadProgressed { host, artifact, done, total }
                 if told && self.may_speak(format!("upload {host} {artifact}")) =>
@@ -139,6 +138,16 @@ impl super::feed::Renderer for Plain {
             _ => {}
         }
     }
+}
+
+/// `planned: 1 step`, `planned again: 3 steps`.
+pub fn planned(round: u32, steps: usize) -> String {
+    format!("planned{}: {}", if round > 1 { " again" } else { "" }, count(steps, "step"))
+}
+
+/// How an artifact came to be on this machine.
+pub fn fetched(cached: bool) -> &'static str {
+    if cached { "already here" } else { "downloaded and verified" }
 }
 
 /// `, trying again (2 of 3)`, after that attempt.
@@ -185,6 +194,8 @@ mod tests {
         for event in [
             Event::RunStarted { run: "r1".into(), hosts: vec![etcd1.clone(), q.clone()] },
             Event::HostConnected { host: etcd1.clone() },
+            Event::Planned { round: 1, jobs: 1, steps: 2 },
+            Event::DownloadFinished { artifact: "etcd 3.5.6".into(), bytes: 1024, cached: true },
             Event::JobStarted { job: job(), stage: "etcd".into(), host: etcd1.clone() },
             Event::StepStarted {
                 job: job(),
@@ -215,6 +226,8 @@ mod tests {
                 attempt: 1,
                 attempts: 2,
             },
+            Event::Planned { round: 2, jobs: 1, steps: 1 },
+            Event::DownloadFinished { artifact: "etcd 3.5.6".into(), bytes: 1024, cached: false },
         ] {
             plain.render(&event, SystemTime::now());
         }
@@ -230,6 +243,8 @@ mod tests {
         etcd1    FAILED: etcd.start@etcd1 step 1: exit 1
         etcd1    | bind: address\x1b[2J already in use
         questdb  not reachable: timed out, trying again (2 of 2)
+                 planned again: 1 step
+                 etcd 3.5.6 downloaded and verified (1.00 KiB)
         "#);
     }
 
@@ -242,12 +257,16 @@ mod tests {
         insta::assert_snapshot!(lines(2, false), @r#"
                  run r1
         etcd1    connected
+                 planned: 2 steps
+                 etcd 3.5.6 already here (1.00 KiB)
         etcd1    begins etcd.start@etcd1
         etcd1    start etcd.service …
         etcd1    start etcd.service (1.2 s)
         etcd1    FAILED: etcd.start@etcd1 step 1: exit 1
         etcd1    | bind: address\x1b[2J already in use
         questdb  not reachable: timed out, trying again (2 of 2)
+                 planned again: 1 step
+                 etcd 3.5.6 downloaded and verified (1.00 KiB)
         "#);
     }
 

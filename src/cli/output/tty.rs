@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::cli::output::feed::Renderer;
-use crate::cli::output::plain::{again, progress};
+use crate::cli::output::plain::{again, fetched, planned, progress};
 use crate::cli::output::text::{Canvas, Tone, briefly, clean_line, columns, elapsed};
 use crate::event::Event;
 use crate::resource::HostName;
@@ -194,7 +194,7 @@ impl Renderer for Live {
             }
             Event::Planned { round, steps, .. } if *steps > 0 => {
                 if *round > 1 {
-                    self.above(Tone::Dim, "·", "", &format!("planned again: {steps} steps"));
+                    self.above(Tone::Dim, "·", "", &planned(*round, *steps));
                 }
                 self.plan(*steps);
             }
@@ -207,13 +207,8 @@ impl Renderer for Live {
                     bar.finish_and_clear();
                 }
                 if !cached || self.verbose > 0 {
-                    let size = progress(*bytes, None);
-                    self.above(
-                        Tone::Good,
-                        "✓",
-                        "(here)",
-                        &format!("{artifact} downloaded and verified  {size}"),
-                    );
+                    let text = format!("{artifact} {}  {}", fetched(*cached), progress(*bytes, None));
+                    self.above(Tone::Good, "✓", "(here)", &text);
                 }
             }
             Event::UploadProgressed { host, artifact, done, total } => {
