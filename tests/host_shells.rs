@@ -193,7 +193,7 @@ impl Host for Reluctant {
     }
 
     fn spawn(&self, cmd: &Cmd, deadlines: &Deadlines) -> BoxFuture<'_, Result<Process, HostError>> {
-        let (cmd, deadlines) = (cmd.clone(), deadlines.clone());
+        let (cmd, deadlines) = (cmd.clone(), *deadlines);
         async move {
             let process = self.0.spawn(&cmd, &deadlines).await?;
             Ok(Process { stdin: Box::pin(Late { pen: process.stdin, flushed: None }), ..process })
