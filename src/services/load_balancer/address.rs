@@ -78,13 +78,14 @@ fn by_hand(facts: &Facts, balancer: &LoadBalancer) -> Vec<Finding> {
         .collect()
 }
 
-/// Somebody answers for the address although none of ours ever had it.
+/// Somebody answers for the address although none of ours was ever told to have it. A change that was cut off on the way to
+/// it has told one of them; those of an earlier address say nothing about this one.
 fn taken(facts: &Facts, balancer: &LoadBalancer) -> Option<Finding> {
     let seen: Vec<(&HostName, &HostFacts)> =
         balancer.hosts.iter().filter_map(|host| Some((host, facts.host(host)?))).collect();
     let may_be_ours = seen.len() < balancer.hosts.len()
         || !holders(facts, balancer).is_empty()
-        || seen.iter().any(|(_, seen)| is_ours(seen));
+        || seen.iter().any(|(_, seen)| may_claim(seen, balancer.address));
     if may_be_ours {
         return None;
     }
@@ -174,6 +175,16 @@ pub(super) fn is_ours(seen: &HostFacts) -> bool {
         seen.files.get(KEEPALIVED_CONF),
         Some(Observed::Known(Some(FileFact { state: FileState::Ours { .. }, .. })))
     )
+}
+
+/// Whether a Keepalived of ours has this very address to give; one whose text was not read may.
+fn may_claim(seen: &HostFacts, address: IpAddr) -> bool {
+    let file = seen.files.get(KEEPALIVED_CONF).and_then(Observed::known).and_then(Option::as_ref);
+    let claim = format!("{address}/");
+    is_ours(seen)
+        && file
+            .and_then(|file| file.text.as_deref())
+            .is_none_or(|text| text.lines().any(|line| line.trim_start().starts_with(&claim)))
 }
 
 /// Whether Keepalived runs there.

@@ -454,6 +454,50 @@ fn our_own_address_is_not_somebody_elses() {
 }
 
 #[test]
+fn a_changed_address_may_be_somebody_elses_although_the_old_one_is_ours() {
+    let mut moved = sample();
+    moved.load_balancer.as_mut().unwrap().address = "10.99.16.30".parse().unwrap();
+    let found = |change: &dyn Fn(&mut Facts)| {
+        let mut facts = built(&sample());
+        for host in ["lb-1", "lb-2"] {
+            balancer_mut(&mut facts, host).holds_address = false; // the old one, which is not looked at any more
+        }
+        balancer_mut(&mut facts, "lb-2").neighbour = Some("02:42:0a:63:10:63".to_owned());
+        change(&mut facts);
+        planned(&moved, &facts).findings.into_iter().map(|finding| finding.code).collect::<Vec<_>>()
+    };
+    let conf = |facts: &mut Facts, change: &dyn Fn(&mut FileFact)| {
+        let files = &mut facts.host_mut(&name("lb-1")).unwrap().files;
+        if let Some(Observed::Known(Some(file))) = files.get_mut(files::KEEPALIVED_CONF) {
+            change(file);
+        }
+    };
+    assert_eq!(found(&|_| {}), ["vip.taken"]);
+    // Cut off between the file and the restart, on the way to this address; or the file could not be read.
+    assert!(
+        found(&|facts| conf(facts, &|file| {
+            file.text = file.text.take().map(|text| text.replace("10.99.16.20/", "10.99.16.30/"));
+        }))
+        .is_empty()
+    );
+    assert!(found(&|facts| conf(facts, &|file| file.text = None)).is_empty());
+    // One that begins alike is another.
+    assert_eq!(
+        found(&|facts| conf(facts, &|file| {
+            file.text = file.text.take().map(|text| text.replace("10.99.16.20/", "10.99.16.3/"));
+        })),
+        ["vip.taken"]
+    );
+    assert!(found(&|facts| balancer_mut(facts, "lb-1").holds_address = true).is_empty());
+    assert!(
+        found(&|facts| {
+            facts.hosts.insert(name("lb-1"), HostState::unreachable("timed out"));
+        })
+        .is_empty()
+    );
+}
+
+#[test]
 fn somebody_elses_configuration_is_not_overwritten_and_the_packages_own_is() {
     let inventory = sample();
     for (state, blocked) in
