@@ -338,6 +338,47 @@ fn an_archive_with_another_digest_is_thrown_away() {
 }
 
 #[test]
+fn an_archive_is_on_the_disk_before_it_has_its_name() {
+    everywhere(|scratch| {
+        let sha256 = archive(scratch, &[("p-1/tool", "T")]).sha256;
+        // Whether its last name is there yet when each file is brought to the disk.
+        let noting =
+            format!("sync() {{ [ -e \"$STATE/stage/{sha256}\" ] || echo \"${{1##*/}}\" >>synced; }}\n");
+        scratch.run(&format!("{noting}staged {sha256}")).unwrap();
+        let synced = fs::read_to_string(scratch.path("synced")).unwrap_or_default();
+        assert_eq!(synced, format!("{sha256}.part\n"));
+    });
+}
+
+#[test]
+fn an_archive_that_a_power_cut_has_damaged_goes_and_comes_again() {
+    let (whole, address) = (Sha256Digest::of(b"whole"), quote("https://h/a"));
+    everywhere(|scratch| {
+        let damaged = scratch.state().join("stage").join(whole.as_str());
+        let damage = || {
+            fs::create_dir_all(damaged.parent().unwrap()).unwrap();
+            fs::write(&damaged, "whol\0").unwrap();
+        };
+        damage();
+        let said = scratch.run(&format!("unpack {whole} \"$PWD/opt\"")).unwrap_err();
+        assert!(said.contains("is damaged") && said.contains("the next up brings it again"), "{said}");
+        assert!(!damaged.exists() && !scratch.path("opt").exists());
+        // Unreadable, or gone: no better.
+        let said = scratch.run(&format!("unpack {whole} \"$PWD/opt\"")).unwrap_err();
+        assert!(said.contains("the next up brings it again"), "{said}");
+        damage();
+        let said = scratch.run(&format!("staged {whole}")).unwrap_err();
+        assert!(!damaged.exists() && said.contains("digest of the archive is unknown"), "{said}");
+        // A host that downloads by itself does so at once.
+        damage();
+        scratch.run(&format!("{NOTING_CURL}fetch_staged {whole} {address}")).unwrap();
+        assert_eq!(fs::read_to_string(&damaged).unwrap(), "whole");
+        scratch.run(&format!("{NOTING_CURL}fetch_staged {whole} {address}")).unwrap();
+        assert_eq!(fs::read_to_string(scratch.path("calls")).unwrap().lines().count(), 1);
+    });
+}
+
+#[test]
 fn a_digest_is_the_same_with_openssl_and_where_it_is_broken_and_a_missing_file_has_none() {
     let expected = Sha256Digest::of(b"whole");
     let broken = "openssl() { echo 'symbol lookup error' >&2; return 127; }\n";

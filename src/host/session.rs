@@ -241,7 +241,8 @@ impl Session {
             sent += got as u64;
             progress(sent);
         }
-        match within(reading, self.hear()).await? {
+        // Before that it brings to the disk what still waits to be written.
+        match within(2 * reading, self.hear()).await? {
             Frame::Received => Ok(()),
             Frame::Damaged(found) => Err(HostError::new(
                 HostErrorKind::Damaged,

@@ -216,8 +216,8 @@ holds() {
     if [ -f "$2" ] && digest "$2" && [ "$digest" = "$1" ]; then say received; else say absent; fi
 }
 
-# receive SIZE SHA256 PATH: the bytes, checked as they lie on the disk, in place only when they are right. What a shell
-# that was killed has left of them is in nobody's way, and gone.
+# receive SIZE SHA256 PATH: the bytes, in place only when they are right and on the disk: a name that outlives a power cut
+# stands for all of them. What a shell that was killed has left of them is in nobody's way, and gone.
 receive() {
     part=$3.$$.part
     rm -f "$3".*.part
@@ -240,6 +240,7 @@ receive() {
         say "damaged $digest"
         return
     fi
+    sync "$part" 2>/dev/null || sync
     mv -f "$part" "$3" || broken "cannot write to ${3%/*}"
     # What is unpacked in this run need not be read once more for its digest (is_unchanged in plan/steps.sh).
     [ ! -d "$WORK" ] || archive_stamp "$3" >"$WORK/verified.$2"

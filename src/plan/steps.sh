@@ -277,13 +277,14 @@ tree_stamp() {
 # fetch_staged SHA256 URL : this host downloads by itself. What an earlier run left is gone on with, once.
 fetch_staged() {
 	mkdir -p "$STATE/stage"
+	if is_staged "$1"; then return 0; fi
 	command -v curl >/dev/null 2>&1 || add_packages curl
 	# A server that has nothing more to send calls the rest of a whole file an error; another file goes on wrongly.
 	if [ -s "$STATE/stage/$1.part" ] && ! is_whole "$1"; then
 		fetch_part "$@" 2>/dev/null || true
 		is_whole "$1" || rm -f "$STATE/stage/$1.part"
 	fi
-	[ -e "$STATE/stage/$1" ] || [ -s "$STATE/stage/$1.part" ] || fetch_part "$@"
+	[ -s "$STATE/stage/$1.part" ] || fetch_part "$@"
 	staged "$1"
 }
 
@@ -296,14 +297,24 @@ fetch_part() {
 # is_whole SHA256 : whether all of that archive has come.
 is_whole() { digest "$STATE/stage/$1.part" 2>/dev/null && [ "$digest" = "$1" ]; }
 
-# staged SHA256 : verifies what was sent or fetched, then gives it its name.
+# is_staged SHA256 : whether that archive lies there as it was verified. One that does not, as a power cut may leave it, goes:
+# its name alone would keep the next look from having it brought again.
+is_staged() {
+	digest=
+	[ -e "$STATE/stage/$1" ] || return 1
+	if digest "$STATE/stage/$1" && [ "$digest" = "$1" ]; then return 0; fi
+	rm -f "$STATE/stage/$1"
+	return 1
+}
+
+# staged SHA256 : verifies what was sent or fetched, then gives it its name; on disk before that.
 staged() {
-	[ -f "$STATE/stage/$1" ] && return 0
-	digest "$STATE/stage/$1.part"
-	[ "$digest" = "$1" ] || {
+	if is_staged "$1"; then return 0; fi
+	is_whole "$1" || {
 		rm -f "$STATE/stage/$1.part"
-		fail "digest of the archive is $digest, expected $1"
+		fail "digest of the archive is ${digest:-unknown}, expected $1"
 	}
+	sync "$STATE/stage/$1.part" 2>/dev/null || sync
 	mv -f "$STATE/stage/$1.part" "$STATE/stage/$1"
 	[ ! -d "$WORK" ] || archive_stamp "$STATE/stage/$1" >"$WORK/verified.$1"
 }
@@ -314,8 +325,8 @@ is_unchanged() {
 	if [ -f "$WORK/verified.$1" ] && [ "$(cat "$WORK/verified.$1")" = "$(archive_stamp "$STATE/stage/$1")" ]; then
 		return 0
 	fi
-	digest "$STATE/stage/$1"
-	[ "$digest" = "$1" ] || fail "the staged archive changed: $digest, expected $1"
+	is_staged "$1" ||
+		fail "the staged archive is damaged: its digest is ${digest:-unknown}, expected $1; it was removed, the next up brings it again"
 }
 
 # sync_tree DIRECTORY : these files only: all that waits to be written may be a lot, and others'.

@@ -1,5 +1,6 @@
 //! What every host must keep, whatever carries it: run over this machine's shells and over a real sshd.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -65,6 +66,7 @@ pub async fn all(site: &dyn Fn() -> Site) {
         async { guards_fence(&site()).await },
         async { a_large_job_arrives(&site()).await },
         async { a_large_file_arrives_and_is_verified(&site()).await },
+        async { a_file_is_on_the_disk_before_it_has_its_name(&site()).await },
         async { secrets_stay_out_of_sight(&site()).await },
     );
     // Alone, for here it counts how long nothing is said.
@@ -428,6 +430,23 @@ async fn a_large_file_arrives_and_is_verified(site: &Site) {
         std::fs::read_dir(site.path("stage")).unwrap().map(|e| e.unwrap().file_name()).collect();
     left.sort();
     assert_eq!(left, ["archive", "other"]);
+}
+
+async fn a_file_is_on_the_disk_before_it_has_its_name(site: &Site) {
+    let (bin, told, path) = (site.path("bin"), site.path("told"), site.path("stage/archive"));
+    let sync =
+        format!("#!/bin/sh\n[ -e {path} ] || for file; do echo \"$file $(cat \"$file\")\"; done >>{told}\n");
+    std::fs::create_dir_all(&bin).unwrap();
+    std::fs::write(format!("{bin}/sync"), sync).unwrap();
+    std::fs::set_permissions(format!("{bin}/sync"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut options = site.options("r1");
+    options.interpreter = format!("env PATH={bin}:/usr/sbin:/usr/bin:/sbin:/bin {}", site.interpreter);
+    let mut session = Session::open(site.host.as_ref(), options).await.unwrap();
+    let digest = Sha256Digest::of(b"7 bytes");
+    session.receive(&path, 7, &digest, &mut &b"7 bytes"[..], &mut |_| {}).await.unwrap();
+    session.close().await.unwrap();
+    let told = std::fs::read_to_string(told).unwrap_or_default();
+    assert!(told.starts_with(&path) && told.ends_with(".part 7 bytes\n"), "{told:?}");
 }
 
 async fn secrets_stay_out_of_sight(site: &Site) {
