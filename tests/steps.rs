@@ -220,6 +220,16 @@ fn minted_secrets_are_long_enough_private_and_different() {
 }
 
 #[test]
+fn a_host_without_a_role_tells_which_secrets_it_keeps_from_before() {
+    everywhere(|scratch| {
+        assert!(scratch.look(&Looks::default()).secrets.is_empty());
+        scratch.secret("agent-key", "x");
+        let seen = scratch.look(&Looks::default()).secrets;
+        assert_eq!(seen.keys().map(SecretId::as_str).collect::<Vec<_>>(), ["agent-key"]);
+    });
+}
+
+#[test]
 fn a_secret_that_did_not_arrive_fails_and_one_that_did_leaves_no_copy() {
     everywhere(|scratch| {
         let put = || scratch.act(Action::Secret { id: SecretId::new("p"), change: SecretChange::Supply });

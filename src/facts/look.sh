@@ -176,7 +176,7 @@ look_paths() {
 		$paths
 	PATHS
 	# shellcheck disable=SC2086  # the paths of ours and of an inventory hold no spaces
-	sha256sum $regular "$STATE"/secrets/* 2>/dev/null
+	sha256sum $regular "$STATE"/secrets/* 2>/dev/null || true
 	section defaults
 	for path in $regular; do
 		if ! is_recorded "$path" && package_default "$path"; then printf '%s\n' "$path"; fi

@@ -46,10 +46,11 @@ pub fn script(looks: &Looks) -> String {
     let _ = writeln!(text, "look_firewall() {{\n{FIREWALL}\n}}\nbeside firewall look_firewall");
     let ports: BTreeSet<String> = looks.ports.iter().map(|port| format!("{port:04X}")).collect();
     let _ = writeln!(text, "look_system\nlook_network{}\nlook_state", words(&ports));
+    // Where no path is named too: a host without a role may hold secrets, from one that it had.
+    let _ = writeln!(text, "look_paths{}", words(&looks.named()));
     for (function, names) in [
         ("look_mounts", &looks.paths),
         ("look_packages", &looks.packages),
-        ("look_paths", &looks.named()),
         ("look_directories", &looks.directories),
         ("look_installs", &looks.installs),
         ("look_users", &looks.users),

@@ -31,9 +31,12 @@ mod wal;
 
 use std::net::IpAddr;
 
+use crate::facts::Facts;
 use crate::inventory::Inventory;
 use crate::plan::draft::Draft;
 use crate::resource::HostName;
+
+use sight::Sight;
 
 pub use causes::{cause, scene};
 pub use config::{ClusterState, env, unit};
@@ -75,6 +78,11 @@ pub fn plan(draft: &mut Draft<'_>) {
     if judgement.verdict.has_plan() {
         converge::draft(draft, &judgement);
     }
+}
+
+/// Whether a member with data, or the record of one, was seen: then this cluster is not new.
+pub fn is_built(inventory: &Inventory, facts: &Facts) -> bool {
+    Sight::all(inventory, facts).iter().any(|sight| sight.has_wal() || sight.recorded_cluster().is_some())
 }
 
 /// `http://10.99.16.11:2380`, IPv6 bracketed.

@@ -161,8 +161,7 @@ pub fn neighbours(draft: &mut Draft<'_>, host: &HostName) {
 /// stored one stays, says so, and returns it.
 pub fn late_admin_password(draft: &mut Draft<'_>, hosts: &[HostName], id: &SecretId) -> Option<Fingerprint> {
     let given = draft.facts.supplied.get(id)?.clone();
-    let mut held = hosts.iter().filter_map(|host| draft.facts.host(host)?.secrets.get(id));
-    if !held.any(|print| *print != given) {
+    if !draft.holders(id, hosts).iter().any(|(_, print)| *print != given) {
         return None;
     }
     let message = "kuboard.admin_password differs from the first password that Kuboard was set up with; it is not used, \

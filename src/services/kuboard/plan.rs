@@ -8,6 +8,7 @@ use crate::plan::model::JobId;
 use crate::plan::secrets::SecretWanted;
 use crate::resource::HostName;
 use crate::secret::SecretId;
+use crate::services::etcd;
 use crate::services::kuboard::look::env_secrets;
 use crate::services::kuboard::names::{CONTAINER, SERVED};
 use crate::services::kuboard::replica::{Shared, State, bring, replace, state};
@@ -24,7 +25,7 @@ pub fn plan(draft: &mut Draft<'_>) {
     check::url(draft);
     let hosts: Vec<HostName> =
         inventory.kuboard.hosts.iter().filter(|host| draft.seen.host(host).is_some()).cloned().collect();
-    let served = has_served(draft, &hosts);
+    let served = has_served(draft);
     let mut able = Vec::new();
     for host in &hosts {
         check::container(draft, host);
@@ -56,10 +57,10 @@ pub fn plan(draft: &mut Draft<'_>) {
     roll(draft, &able, &shared, &prepared);
 }
 
-/// Whether Kuboard was ever seen working here, or a container of ours made: what it started with must not change
-/// unasked.
-fn has_served(draft: &Draft<'_>, hosts: &[HostName]) -> bool {
-    hosts.iter().filter_map(|host| draft.seen.host(host)).any(|seen| {
+/// Whether Kuboard was ever seen working on any host, of those that had a replica before too, or a container of ours made:
+/// what it started with must not change unasked.
+fn has_served(draft: &Draft<'_>) -> bool {
+    draft.inventory.hosts.keys().filter_map(|host| draft.seen.host(host)).any(|seen| {
         let docker = seen.docker.known().and_then(Option::as_ref);
         let container = docker.and_then(|docker| docker.containers.get(CONTAINER));
         seen.manifest.contains_key(SERVED) || container.is_some_and(|container| container.config.is_some())
@@ -110,8 +111,9 @@ fn initialised(draft: &Draft<'_>, hosts: &[HostName]) -> bool {
 /// The secrets of all replicas; by host, the jobs that bring them.
 fn secrets(draft: &mut Draft<'_>, hosts: &[HostName], served: bool) -> BTreeMap<HostName, Vec<JobId>> {
     let mut jobs: BTreeMap<HostName, Vec<JobId>> = BTreeMap::new();
+    let drawn = served || etcd::is_built(draft.inventory, draft.seen);
     let mut bring = |draft: &mut Draft<'_>, id: SecretId, length: u8| {
-        let wanted = SecretWanted { id, hosts, length, consumed: served };
+        let wanted = SecretWanted { id, hosts, length, consumed: served, drawn };
         for (host, job) in draft.secret(&wanted) {
             jobs.entry(host).or_default().push(job);
         }

@@ -69,7 +69,7 @@ fn keys(draft: &mut Draft<'_>, balancer: &LoadBalancer) -> Option<BTreeMap<HostN
         draft.find(Finding::cluster(Severity::Blocked, "balancer.tls-key-missing", message).hint(hint));
         return None;
     }
-    Some(draft.secret(&SecretWanted { id, hosts: &balancer.hosts, length: 0, consumed: true }))
+    Some(draft.secret(&SecretWanted { id, hosts: &balancer.hosts, length: 0, consumed: true, drawn: false }))
 }
 
 fn packages(draft: &mut Draft<'_>, balancer: &LoadBalancer, host: &HostName) -> JobId {

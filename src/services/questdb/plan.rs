@@ -15,6 +15,7 @@ use crate::plan::secrets::SecretWanted;
 use crate::render::{RenderError, Template, render};
 use crate::resource::{Artifact, Content, HostName, ResourceId};
 use crate::secret::SecretId;
+use crate::services::etcd;
 use crate::services::questdb::look::ready;
 use crate::services::questdb::names::{
     CLAIMED, ENV_FILE, JAVA_NEEDED, JAVA_PACKAGE, OWNER, PG_PORT, PG_USER, SERVED, STAMP, SYSCTL_FILE,
@@ -63,9 +64,16 @@ pub fn plan(draft: &mut Draft<'_>) {
 fn password(draft: &mut Draft<'_>, questdb: &Questdb) -> std::collections::BTreeMap<HostName, JobId> {
     let mut hosts = vec![questdb.host.clone()];
     hosts.extend(draft.inventory.kuboard.hosts.iter().filter(|host| **host != questdb.host).cloned());
-    let consumed = draft.seen.host(&questdb.host).is_some_and(|seen| seen.manifest.contains_key(SERVED));
+    let mut all = draft.inventory.hosts.keys().filter_map(|host| draft.seen.host(host));
+    let consumed = all.any(|seen| seen.manifest.contains_key(SERVED));
+    // A replica's host that has Kuboard's secrets and not this one did without an audit log so far.
+    let agent_key = SecretId::new(SecretId::AGENT_KEY);
+    let has_others =
+        |host: &HostName| draft.seen.host(host).is_some_and(|seen| seen.secrets.contains_key(&agent_key));
+    let is_new = draft.inventory.kuboard.hosts.iter().any(has_others);
+    let drawn = consumed || etcd::is_built(draft.inventory, draft.seen) && !is_new;
     let id = SecretId::new(SecretId::QUESTDB_PASSWORD);
-    draft.secret(&SecretWanted { id, hosts: &hosts, length: 32, consumed })
+    draft.secret(&SecretWanted { id, hosts: &hosts, length: 32, consumed, drawn })
 }
 
 /// The unit. Its text names the versioned directory, so another release is another text and a restart.
