@@ -269,8 +269,8 @@ impl Error {
         match self {
             Self::Fetch { failure, url, .. } => failure.hint(url),
             Self::Damaged { damage: Damage::Digest { .. }, origin, .. } => format!(
-                "compare with the publisher's digest; if the new one is right, write it to `download.sha256` \
-                 (compute it: {})",
+                "compare with the publisher's digest; if the new one is right, write it to `download.sha256`; compute \
+                 it:\n  {}",
                 if origin.contains("://") {
                     format!("curl -fL '{origin}' | sha256sum")
                 } else {
@@ -281,7 +281,7 @@ impl Error {
                 "open {origin} in a browser: the address may be wrong, or want a login; the digest of such a \
                  page is not the digest of the release"
             ),
-            Self::Local { path, .. } => format!("see whether it is there: ls -l '{}'", path.display()),
+            Self::Local { path, .. } => format!("see whether it is there:\n  ls -l '{}'", path.display()),
             Self::File { source, path, .. } => match source.kind() {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                     format!(
@@ -289,7 +289,7 @@ impl Error {
                         path.display()
                     )
                 }
-                _ => format!("see its owner and mode: ls -ld '{}'", path.display()),
+                _ => format!("see its owner and mode:\n  ls -ld '{}'", path.display()),
             },
             Self::Archive { .. } => {
                 "it is no archive that the publisher would make: check where `download.url` leads".to_owned()
@@ -313,8 +313,8 @@ impl Failure {
                 "check https_proxy, http_proxy and no_proxy in the environment".into()
             }
             Self::Connect { .. } | Self::Timeout { .. } | Self::Redirects => format!(
-                "try `curl -fLO '{url}'` on this machine; behind a proxy set https_proxy; without internet \
-                 set `download.url` to a mirror or to a path on this machine"
+                "behind a proxy set https_proxy; without internet set `download.url` to a mirror or to a path on \
+                 this machine; try it here:\n  curl -fLO '{url}'"
             ),
             Self::Tls { .. } => "for a private authority set SSL_CERT_FILE to a PEM file that holds its \
                  certificate; on a machine without certificates install ca-certificates"

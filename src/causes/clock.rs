@@ -13,7 +13,7 @@ pub fn skewed(milliseconds: i64, effect: &str) -> Cause {
     Cause::new(
         "host.clock",
         format!("Its clock is {seconds}.{rest} s {side} the other hosts'; {effect}."),
-        "let it keep time: timedatectl set-ntp true (or install chrony); then timedatectl shows 'synchronized: yes'",
+        "let it keep time (or install chrony):\n  timedatectl set-ntp true\nthen timedatectl shows 'synchronized: yes'",
     )
 }
 

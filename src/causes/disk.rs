@@ -14,7 +14,8 @@ pub fn full(point: &str, free: u64, names: &str, needed: &str) -> Cause {
         "disk.full",
         format!("{} free on {point}, which holds {names}; {needed}.", size(free)),
         format!(
-            "make room there, or mount a larger disk: df -h {point}; du -xh --max-depth=2 {point} | sort -h | tail"
+            "make room there, or mount a larger disk; what takes it:\n  df -h {point}; du -xh --max-depth=2 {point} | sort \
+             -h | tail"
         ),
     )
 }
@@ -33,7 +34,7 @@ pub fn noexec(path: &str, point: &str, title: &str) -> Cause {
     Cause::new(
         "disk.noexec",
         format!("{path} lies on {point}, which is mounted noexec; {title} runs programs from there."),
-        format!("mount -o remount,exec {point}, and take noexec out of /etc/fstab"),
+        format!("mount it anew, and take noexec out of /etc/fstab:\n  mount -o remount,exec {point}"),
     )
 }
 
@@ -42,7 +43,9 @@ pub fn read_only(path: &str, point: &str, title: &str) -> Cause {
     Cause::new(
         "disk.read-only",
         format!("{path} lies on {point}, which is mounted read-only; {title} writes there."),
-        format!("mount -o remount,rw {point}; if that fails, see dmesg for a broken disk"),
+        format!(
+            "mount it for writing:\n  mount -o remount,rw {point}\nif that fails, see dmesg for a broken disk"
+        ),
     )
 }
 
@@ -118,7 +121,7 @@ pub(super) fn owner(evidence: &Evidence) -> Option<Cause> {
         "data.owner",
         format!("{path} belongs to {}, and {} runs as {user}: it may not use it.", owned.owner, scene.title),
         format!(
-            "see whose it is: ls -la {path}. If it is this {}'s own data: chown -R {user}:{user} {top}",
+            "see whose it is:\n  ls -la {path}\nif it is this {}'s own data:\n  chown -R {user}:{user} {top}",
             scene.title
         ),
     ))

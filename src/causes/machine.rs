@@ -41,14 +41,14 @@ pub(super) fn denied(evidence: &Evidence) -> Option<Cause> {
     let on = word(" path=").or_else(|| word(" name=")).unwrap_or_else(|| "something".to_owned());
     let hint = match evidence.programs.iter().find(|program| program.path.ends_with(&on)) {
         Some(program) => {
-            format!("give its files the labels of their places: restorecon -Rv {}", program.path)
+            format!("give its files the labels of their places:\n  restorecon -Rv {}", program.path)
         }
-        None => "give files the labels of their places: restorecon -Rv PATH".to_owned(),
+        None => "give files the labels of their places:\n  restorecon -Rv PATH".to_owned(),
     };
     Some(Cause::new(
         "selinux.denied",
         format!("SELinux denies {} to {what} {on}.", evidence.scene.title),
-        format!("{hint}; see all of it: ausearch -m avc -ts recent"),
+        format!("{hint}\nsee all of it: ausearch -m avc -ts recent"),
     ))
 }
 

@@ -48,7 +48,7 @@ fn not_executed(program: &ProgramSeen, title: &str) -> Option<Cause> {
         "missing" => Some(Cause::new(
             "program.missing",
             format!("{path} is not there, or is a link that leads nowhere."),
-            format!("see where it leads: readlink -m {path}; `kuboard-ha up` puts it back"),
+            format!("`kuboard-ha up` puts it back; see where it leads:\n  readlink -m {path}"),
         )),
         "no-loader" => {
             Some(libc(format!("{path} needs the loader {loader} of the GNU C library, and it is not there.")))
@@ -57,7 +57,7 @@ fn not_executed(program: &ProgramSeen, title: &str) -> Option<Cause> {
         "not-executable" => Some(Cause::new(
             "program.not-executable",
             format!("{path} may not be executed."),
-            format!("see its mode and those of its folders: namei -l {path}"),
+            format!("see its mode and those of its folders:\n  namei -l {path}"),
         )),
         _ => None,
     }

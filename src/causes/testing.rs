@@ -2,8 +2,18 @@
 
 use super::evidence::{Evidence, ProgramSeen, UnitSeen};
 use super::{ContainerSeen, Reach, Reached, Scene};
+use crate::event::Cause;
 use crate::facts::model::{Listener, Mount};
+use crate::plan::lint::breakable;
 use crate::resource::HostName;
+
+/// The same cause; what its hint lets people paste, no terminal breaks.
+#[track_caller]
+pub fn whole(cause: Option<Cause>) -> Option<Cause> {
+    let broken = cause.iter().flat_map(|cause| breakable(&cause.hint)).collect::<Vec<_>>();
+    assert!(broken.is_empty(), "in prose: {broken:?}");
+    cause
+}
 
 /// A unit that ended like this, with what it said.
 pub fn ended(scene: Scene, result: &str, status: i32, log: &str) -> Evidence {

@@ -1,8 +1,8 @@
 //! What hosts printed, and what it is called. All of it was printed by the real programs (systemd 252, Linux 6.18, etcd 3.5.6,
 //! Java 11, Docker 20.10.24, HAProxy 2.6.12) but where it says otherwise.
 
-use super::testing::{container, ended, listener, mount, printed, program};
-use super::{Evidence, Scene, at_least, general, read, told};
+use super::testing::{container, ended, listener, mount, printed, program, whole};
+use super::{Evidence, Scene, read, told};
 use crate::event::Cause;
 
 fn scene() -> Scene {
@@ -15,6 +15,14 @@ fn scene() -> Scene {
         ports: vec![2379, 2380],
         ..Scene::default()
     }
+}
+
+fn general(evidence: &Evidence) -> Option<Cause> {
+    whole(super::general(evidence))
+}
+
+fn at_least(evidence: &Evidence) -> Option<Cause> {
+    whole(super::at_least(evidence))
 }
 
 fn code(evidence: &Evidence) -> Option<String> {
@@ -133,7 +141,7 @@ fn a_disk_without_room_is_told_from_one_without_inodes_or_without_writing() {
     let ro = r#"{"level":"fatal","msg":"discovery failed","error":"cannot access data directory: mkdir /var/lib/etcd/e: read-only file system"}"#;
     let found = cause(&at(ro, 9 << 30, 5000, "ro"));
     assert_eq!(
-        (found.code.as_str(), found.hint.starts_with("mount -o remount,rw /var/lib/etcd")),
+        (found.code.as_str(), found.hint.contains("\n  mount -o remount,rw /var/lib/etcd\n")),
         ("disk.read-only", true)
     );
 }
@@ -174,7 +182,7 @@ fn programs_that_cannot_run_say_why() {
     let denied = "etcd.service: Failed at step EXEC spawning /usr/local/bin/etcd: Permission denied";
     let found = exec(denied, "there", "3e00", "rw,nosuid,noexec");
     assert_eq!(
-        (found.code.as_str(), found.hint.starts_with("mount -o remount,exec /opt")),
+        (found.code.as_str(), found.hint.ends_with("\n  mount -o remount,exec /opt")),
         ("disk.noexec", true)
     );
     assert_eq!(exec(denied, "not-executable", "3e00", "rw").code, "program.not-executable");

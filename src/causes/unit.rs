@@ -14,7 +14,7 @@ pub(super) fn cause(evidence: &Evidence) -> Option<Cause> {
 
 fn of_unit(unit: &UnitSeen, evidence: &Evidence) -> Option<Cause> {
     let name = &unit.name;
-    let see = format!("read what it says: journalctl -u {name} -n 50 --no-pager");
+    let see = format!("read what it says:\n  journalctl -u {name} -n 50 --no-pager");
     if evidence.says(&["failed to determine user credentials"]) && unit.status == 217 {
         return Some(Cause::new(
             "unit.user",
@@ -33,7 +33,7 @@ fn of_unit(unit: &UnitSeen, evidence: &Evidence) -> Option<Cause> {
         return Some(Cause::new(
             "unit.masked",
             format!("{name} is masked: somebody forbade to start it."),
-            format!("systemctl unmask {name}"),
+            format!("if nothing speaks against it, allow it again:\n  systemctl unmask {name}"),
         ));
     }
     if unit.active == "failed" {

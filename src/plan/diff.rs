@@ -258,8 +258,9 @@ impl JobDraft<'_, '_> {
     fn foreign(&mut self, path: &str) {
         let message =
             format!("{path} stands there and was not written by kuboard-ha; it will not be overwritten.");
-        let hint =
-            format!("if nobody needs it, move it aside on the host and run up again: mv {path} {path}.aside");
+        let hint = format!(
+            "if nobody needs it, move it aside on the host and run up again:\n  mv {path} {path}.aside"
+        );
         self.find(Severity::Blocked, "file.foreign", message, hint);
     }
 }

@@ -64,7 +64,7 @@ fn way_in(inventory: &Inventory, facts: &Facts, answered: bool, hint: Option<&st
         ),
         (None, Some(away)) => {
             format!(
-                "{CHECK}; if it stays away, go on with the others where they suffice: kuboard-ha up {away}"
+                "{CHECK}; if it stays away, go on with the others where they suffice:\n  kuboard-ha up {away}"
             )
         }
         (None, None) => format!("{CHECK}, then run up again"),

@@ -153,12 +153,12 @@ impl Draft<'_> {
                 held.iter().filter(|(_, p)| p == kept).map(|(host, _)| host.as_str()).collect();
             let others: Vec<&str> =
                 held.iter().filter(|(_, p)| p != kept).map(|(host, _)| host.as_str()).collect();
-            (with.join(", "), format!("on {}: mv {path} /root/{id}.aside", others.join(" and on ")))
+            (with.join(", "), format!("on {}:\n  mv {path} /root/{id}.aside", others.join(" and on ")))
         };
         let hint = if let [kept] = used[..] {
             let (with, command) = keep(kept);
             format!(
-                "the files here were written with the value of {with}; {command} ; then run up, which copies it"
+                "the files here were written with the value of {with}; {command}\nthen run up, which copies it"
             )
         } else {
             let ways: Vec<String> = values
@@ -166,7 +166,7 @@ impl Draft<'_> {
                 .map(|kept| keep(kept))
                 .map(|(with, command)| format!("to keep the value of {with}, {command}"))
                 .collect();
-            format!("{} ; then run up, which copies the one that is left", ways.join(" ; "))
+            format!("{}\nthen run up, which copies the one that is left", ways.join("\n"))
         };
         self.find(Finding::cluster(Severity::Blocked, "secret.two-generations", message).hint(hint));
     }

@@ -168,7 +168,7 @@ fn full_database(lab: &Lab) {
     let findings = planned["findings"].as_array().unwrap();
     let alarm = findings.iter().find(|finding| finding["code"] == "etcd.alarm").unwrap();
     let hint = text(&alarm["hint"]);
-    let commands = hint.split_once("make room: ").unwrap().1.split_once(". Then").unwrap().0;
+    let commands = hint.split_once("make room:\n").unwrap().1.split_once("\nthen").unwrap().0;
     lab.exec("node-1", commands);
     Etcd::is_healthy(address).unwrap();
     healthy(lab);

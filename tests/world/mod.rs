@@ -20,7 +20,7 @@ use kuboard_ha::facts::service::{BalancerFacts, EtcdFacts, KuboardFacts, Questdb
 use kuboard_ha::inventory::Inventory;
 use kuboard_ha::inventory::model::Packages;
 use kuboard_ha::plan::effects::effects;
-use kuboard_ha::plan::model::Planning;
+use kuboard_ha::plan::model::{Planning, Severity};
 use kuboard_ha::resource::{Arch, HostName};
 use kuboard_ha::secret::{Fingerprint, SecretId};
 use kuboard_ha::services;
@@ -185,8 +185,9 @@ pub fn listing(planning: &Planning) -> String {
         if let Some(hint) = &finding.hint {
             // A hint may be a whole configuration, which has its own golden file.
             let lines = hint.lines().count();
-            let shown: Vec<&str> = hint.lines().take(if lines > 8 { 1 } else { lines }).collect();
-            let more = if lines > 8 { " …" } else { "" };
+            let long = finding.severity == Severity::Note && lines > 8;
+            let shown: Vec<&str> = hint.lines().take(if long { 1 } else { lines }).collect();
+            let more = if long { " …" } else { "" };
             let _ = writeln!(text, "  hint: {}{more}", shown.join("\n        "));
         }
     }

@@ -8,7 +8,7 @@ use crate::resource::HostName;
 
 const INDENT: usize = 9;
 
-/// A hint of more lines is a document of its own, such as the configuration of somebody's balancer.
+/// A note's hint of more lines is a document of its own, such as the configuration of somebody's balancer.
 const LONG: usize = 8;
 
 /// The findings as paragraphs; empty text where there are none. Long hints are left out, see [`long_hints`].
@@ -33,10 +33,8 @@ pub fn findings_view(findings: &[Finding], canvas: &Canvas) -> String {
             let margin = if number == 0 { label.clone() } else { " ".repeat(INDENT) };
             let _ = writeln!(text, "{margin}{line}");
         }
-        let hint = shared.finding.hint.as_deref().map(|hint| match hint.lines().count() {
-            0..=LONG => hint,
-            _ => "`kuboard-ha plan` ends with it",
-        });
+        let document = document(shared.finding).map(|_| "`kuboard-ha plan` ends with it");
+        let hint = document.or(shared.finding.hint.as_deref());
         for line in hint.iter().flat_map(|hint| hint_lines(hint, canvas.width - INDENT - 6)) {
             let _ = writeln!(text, "{}{line}", " ".repeat(INDENT));
         }
@@ -48,12 +46,18 @@ pub fn findings_view(findings: &[Finding], canvas: &Canvas) -> String {
 pub fn long_hints(findings: &[Finding], canvas: &Canvas) -> String {
     let mut text = String::new();
     for shared in share(findings) {
-        if let Some(hint) = shared.finding.hint.as_ref().filter(|hint| hint.lines().count() > LONG) {
+        if let Some(hint) = document(shared.finding) {
             let title = canvas.paint(Tone::Strong, &shared.finding.code);
             let _ = write!(text, "\n{title}\n{}\n", clean(hint.trim_end()));
         }
     }
     text
+}
+
+/// The hint that is a document of its own. What is graver than a note keeps its way out beside it, however long.
+fn document(finding: &Finding) -> Option<&str> {
+    let hint = finding.hint.as_deref().filter(|_| finding.severity == Severity::Note)?;
+    (hint.lines().count() > LONG).then_some(hint)
 }
 
 /// The word for a severity.
@@ -117,6 +121,18 @@ fn share(findings: &[Finding]) -> Vec<Shared<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_note_leaves_a_long_hint_to_the_plan() {
+        let hint = format!("on etcd1:{}", "\n  ufw allow 80/tcp".repeat(9));
+        let find = |severity| [Finding::cluster(severity, "a.b", "It is so.").hint(&*hint)];
+        let shown = findings_view(&find(Severity::Note), &Canvas::PLAIN);
+        assert!(shown.contains("`kuboard-ha plan` ends with it") && !shown.contains("ufw"), "{shown}");
+        assert!(long_hints(&find(Severity::Note), &Canvas::PLAIN).contains("ufw"));
+        let shown = findings_view(&find(Severity::Blocked), &Canvas::PLAIN);
+        assert_eq!(shown.matches("  ufw allow 80/tcp\n").count(), 9, "{shown}");
+        assert_eq!(long_hints(&find(Severity::Blocked), &Canvas::PLAIN), "");
+    }
 
     #[test]
     fn the_gravest_comes_first_and_what_hosts_share_is_told_once() {

@@ -7,7 +7,7 @@ use crate::cli::converge::{Failure, UpOutcome, UpResult, losses};
 use crate::cli::output::findings_view::findings_view;
 use crate::cli::output::outcome_event::{hindrance, hints, is_cut};
 use crate::cli::output::text::{
-    Canvas, Tone, all_hosts_are, beside, clean_line, columns, count, names, wrap,
+    Canvas, Tone, all_hosts_are, beside, clean, clean_line, columns, count, names, wrap,
 };
 use crate::cli::site::Site;
 use crate::plan::model::{Finding, Severity};
@@ -99,12 +99,12 @@ fn failed(site: &Site, outcome: &UpOutcome, canvas: &Canvas, changed: &str, agai
         let why = format!("{} [{}]", clean_line(&cause.message), cause.code);
         hang(&mut text, "    cause: ", &why, canvas.width, None, canvas);
         if !follows(failure, all) && !said.contains(&cause.hint.as_str()) {
-            hang(&mut text, "    hint: ", &clean_line(&cause.hint), canvas.width, Some(Tone::Good), canvas);
+            hang(&mut text, "    hint: ", &clean(cause.hint.trim()), canvas.width, Some(Tone::Good), canvas);
         }
         said.push(&cause.hint);
     }
     for hint in hints(outcome).iter().filter(|hint| !said.contains(&hint.as_str())) {
-        let _ = writeln!(text, "{} {}", canvas.paint(Tone::Good, "hint:"), clean_line(hint));
+        hang(&mut text, "hint: ", &clean(hint.trim()), canvas.width, Some(Tone::Good), canvas);
     }
     let _ = writeln!(text, "What was done stays. When the cause is gone, {again} continues.");
     text
@@ -118,7 +118,8 @@ fn follows(failure: &Failure, all: &[Failure]) -> bool {
         .any(|host| all.iter().any(|other| other.host == *host && !std::ptr::eq(other, failure)))
 }
 
-/// A paragraph whose further lines stand below the first one's text; the mark before it takes the tone.
+/// A paragraph whose further lines stand below the first one's text; the mark before it takes the tone. Lines of the
+/// text stay lines: a command to be copied stands on one of its own.
 fn hang(text: &mut String, mark: &str, line: &str, width: usize, tone: Option<Tone>, canvas: &Canvas) {
     let margin = " ".repeat(columns(mark));
     for (number, line) in wrap(line, width.saturating_sub(columns(mark))).iter().enumerate() {

@@ -25,7 +25,7 @@ impl Advice<'_> {
                     _ => format!("  ssh-keyscan {host} >>~/.ssh/known_hosts\n"),
                 };
                 format!(
-                    "compare it with the host's own (there: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub), then \
+                    "compare it with the host's own, there:\n  ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub\nthen \
                      accept it:{}\nor, trusting what answers now:\n{scan}  ssh: {{ host_keys: accept-new }}  in the \
                      inventory",
                     by_hand("-o StrictHostKeyChecking=ask")

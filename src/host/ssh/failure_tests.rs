@@ -127,7 +127,9 @@ fn keys_of_hosts_are_told_with_where_they_lie() {
     );
     assert_eq!(unknown.what, "the host key is not known here: ssh-ed25519 SHA256:abc");
     insta::assert_snapshot!(unknown.hint.unwrap(), @r"
-    compare it with the host's own (there: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub), then accept it:
+    compare it with the host's own, there:
+      ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub
+    then accept it:
       ssh -o StrictHostKeyChecking=ask -i '/home/a b/key' -p 2222 ops@10.0.0.1 true
     or, trusting what answers now:
       ssh-keyscan -p 2222 10.0.0.1 >>~/.ssh/known_hosts

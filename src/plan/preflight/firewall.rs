@@ -47,8 +47,14 @@ pub(super) fn find(inventory: &Inventory, host: &HostName, seen: &HostFacts, fin
     let message =
         format!("{} is active here and does not let in what is needed: {}.", filter.kind, parts.join("; "));
     let hint = format!(
-        "on {host}: {}; or set firewall: off in the inventory, if you know better",
-        commands(filter, &missing).join("; ")
+        "on {host}:\n  {}\n{}or set firewall: off in the inventory, if you know better",
+        commands(filter, &missing).join("\n  "),
+        // The other two write their rules down themselves.
+        if filter.kind == "firewalld" || filter.kind == "ufw" {
+            ""
+        } else {
+            "and put the same rules into /etc/nftables.conf; "
+        }
     );
     findings.push(Finding::on(host, Severity::Blocked, "firewall.ports", message).hint(hint));
 }
@@ -156,7 +162,6 @@ fn commands(filter: &FirewallFact, missing: &Missing) -> Vec<String> {
             if !missing.peers.is_empty() {
                 commands.push(format!("{insert} {} meta l4proto 112 accept", saddr(&missing.peers)));
             }
-            commands.push("put the same rules into /etc/nftables.conf".to_owned());
         }
     }
     commands

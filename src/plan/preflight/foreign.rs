@@ -28,7 +28,8 @@ pub(super) fn find(
             unit, state.fragment
         );
         let hint = format!(
-            "if nobody needs it: systemctl disable --now {unit}, and remove what brought it (dpkg -S {0} or rpm -qf {0})",
+            "if nobody needs it:\n  systemctl disable --now {unit}\nand remove the package that brought it, whose name \
+             is:\n  dpkg -S {0} || rpm -qf {0}",
             state.fragment
         );
         findings.push(Finding::on(host, Severity::Blocked, "unit.foreign", message).hint(hint));
@@ -53,8 +54,8 @@ pub(super) fn find(
         others[0]
     );
     let hint = format!(
-        "choose another host; or write cluster: {0} if that is what you mean. If {0} is given up for good, on {host}: mv \
-         /var/lib/kuboard-ha/{0} /root/kuboard-ha.{0} ; then run up, which names what else stands in the way",
+        "choose another host; or write cluster: {0} if that is what you mean. If {0} is given up for good, on {host}:\n  \
+         mv /var/lib/kuboard-ha/{0} /root/kuboard-ha.{0}\nthen run up, which names what else stands in the way",
         others[0]
     );
     findings.push(Finding::on(host, Severity::Blocked, OTHER_CLUSTER, message).hint(hint));

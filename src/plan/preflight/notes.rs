@@ -38,9 +38,9 @@ fn exposed(inventory: &Inventory) -> Finding {
         )
     };
     let hint = format!(
-        "let only the hosts of the file in, on each etcd host: nft 'add table inet kuboard'; nft 'add chain inet kuboard \
-         input {{ type filter hook input priority -5; }}'; {}; {}; and keep it over a boot: nft list table inet kuboard \
-         >> /etc/nftables.conf",
+        "let only the hosts of the file in, on each etcd host:\n  nft 'add table inet kuboard'\n  nft 'add chain inet \
+         kuboard input {{ type filter hook input priority -5; }}'\n  {}\n  {}\nand keep it over a boot:\n  nft list table \
+         inet kuboard >> /etc/nftables.conf",
         only(etcd.client_port, clients.into_iter().collect()),
         only(etcd.peer_port, etcd.hosts.iter().collect())
     );

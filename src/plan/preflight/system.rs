@@ -43,7 +43,7 @@ pub(super) fn find(
     if system.selinux.as_deref() == Some("Enforcing") && roles.contains(&Role::Balancer) {
         let message = "SELinux is enforcing here; it keeps HAProxy from connecting to ports that it does not know, \
                        and answers would be 503.";
-        let hint = "setsebool -P haproxy_connect_any 1";
+        let hint = "let it connect:\n  setsebool -P haproxy_connect_any 1";
         findings.push(Finding::on(host, Severity::Warning, "selinux.haproxy", message).hint(hint));
     }
 }
@@ -141,7 +141,8 @@ fn tools(system: &System, host: &HostName, findings: &mut Vec<Finding>) {
         _ => format!("apt-get install {packages}"),
     };
     let message = format!("These programs are missing there: {}; every step needs them.", names.join(", "));
-    findings.push(Finding::on(host, Severity::Blocked, "host.tools-missing", message).hint(install));
+    let hint = format!("install them there:\n  {install}");
+    findings.push(Finding::on(host, Severity::Blocked, "host.tools-missing", message).hint(hint));
 }
 
 fn address(inventory: &Inventory, host: &HostName, seen: &HostFacts, findings: &mut Vec<Finding>) {

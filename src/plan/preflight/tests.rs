@@ -9,6 +9,7 @@ use crate::facts::model::{
 };
 use crate::inventory::Inventory;
 use crate::inventory::model::Firewall;
+use crate::plan::lint::breakable;
 use crate::plan::model::{Finding, Severity};
 use crate::resource::{Arch, HostName, Sha256Digest};
 use crate::services::load_balancer::tests::{bare, host, name, sample};
@@ -159,7 +160,7 @@ fn missing_tools_are_named_with_their_packages() {
     system.package_manager = Some("dnf".to_owned());
     let found = grave(&inventory, &facts);
     assert_eq!((found.len(), found[0].code.as_str()), (1, "host.tools-missing"));
-    assert_eq!(found[0].hint.as_deref(), Some("dnf install coreutils util-linux"));
+    assert_eq!(found[0].hint.as_deref(), Some("install them there:\n  dnf install coreutils util-linux"));
 }
 
 #[test]
@@ -270,7 +271,9 @@ fn opening(inventory: &Inventory, host: &str, filter: FirewallFact) -> Option<St
     let mut facts = good(inventory);
     seen(&mut facts, host).firewall = Observed::Known(Some(filter));
     let found = grave(inventory, &facts);
-    found.into_iter().find(|finding| finding.code == "firewall.ports")?.hint
+    let hint = found.into_iter().find(|finding| finding.code == "firewall.ports")?.hint;
+    assert!(hint.iter().all(|hint| breakable(hint).is_empty()), "{hint:?}");
+    hint
 }
 
 #[test]
@@ -278,10 +281,10 @@ fn a_firewall_is_opened_by_its_own_commands() {
     let hint = |host: &str, kind: &str| opening(&sample(), host, filter(kind)).unwrap();
     assert_eq!(
         hint("etcd1", "ufw"),
-        "on etcd1: ufw allow from 10.99.16.12 to any port 2379 proto tcp; ufw allow from 10.99.16.13 to any port 2379 \
-         proto tcp; ufw allow from 10.99.16.21 to any port 2379 proto tcp; ufw allow from 10.99.16.22 to any port 2379 \
-         proto tcp; ufw allow from 10.99.16.12 to any port 2380 proto tcp; ufw allow from 10.99.16.13 to any port 2380 \
-         proto tcp; or set firewall: off in the inventory, if you know better"
+        "on etcd1:\n  ufw allow from 10.99.16.12 to any port 2379 proto tcp\n  ufw allow from 10.99.16.13 to any port \
+         2379 proto tcp\n  ufw allow from 10.99.16.21 to any port 2379 proto tcp\n  ufw allow from 10.99.16.22 to any \
+         port 2379 proto tcp\n  ufw allow from 10.99.16.12 to any port 2380 proto tcp\n  ufw allow from 10.99.16.13 to \
+         any port 2380 proto tcp\nor set firewall: off in the inventory, if you know better"
     );
     assert!(hint("questdb", "firewalld").contains(
         "firewall-cmd --permanent --add-rich-rule='rule family=\"ipv4\" source address=\"10.99.16.21\" port \
@@ -289,7 +292,8 @@ fn a_firewall_is_opened_by_its_own_commands() {
     ));
     assert!(hint("lb-1", "firewalld").contains("--add-port=80/tcp"));
     assert!(
-        hint("lb-1", "firewalld").contains("rule protocol value=\"vrrp\" accept'; firewall-cmd --reload")
+        hint("lb-1", "firewalld")
+            .contains("rule protocol value=\"vrrp\" accept'\n  firewall-cmd --reload\nor")
     );
     let nft = FirewallFact { chain: "inet filter input".to_owned(), ..filter("nftables") };
     let nft = opening(&sample(), "lb-1", nft).unwrap();
@@ -297,6 +301,7 @@ fn a_firewall_is_opened_by_its_own_commands() {
     assert!(
         nft.contains("nft insert rule inet filter input ip saddr '{ 10.99.16.19 }' meta l4proto 112 accept")
     );
+    assert!(nft.contains("\nand put the same rules into /etc/nftables.conf; or set firewall: off"), "{nft}");
     // Docker takes what is for containers past it.
     assert_eq!(opening(&sample(), "kuboard-1", filter("ufw")), None);
 }
@@ -317,7 +322,8 @@ fn what_a_firewall_lets_in_is_not_asked_for() {
         filter.from.entry(2379).or_default().extend(known);
     });
     assert!(
-        some.unwrap().starts_with("on etcd1: ufw allow from 10.99.16.22 to any port 2379 proto tcp; or set")
+        some.unwrap()
+            .starts_with("on etcd1:\n  ufw allow from 10.99.16.22 to any port 2379 proto tcp\nor set")
     );
     let mut off = sample();
     off.firewall = Firewall::Off;
@@ -331,7 +337,7 @@ fn a_replica_beside_etcd_comes_from_the_bridge() {
     inventory.etcd.hosts = vec![name("etcd1")];
     let hint = opening(&inventory, "etcd1", FirewallFact { allowed: [2380].into(), ..filter("ufw") });
     assert!(
-        hint.unwrap().starts_with("on etcd1: ufw allow from 172.17.0.0/16 to any port 2379 proto tcp; or")
+        hint.unwrap().starts_with("on etcd1:\n  ufw allow from 172.17.0.0/16 to any port 2379 proto tcp\nor")
     );
     let docker_zone = FirewallFact { allowed: [2380].into(), ..filter("firewalld") };
     assert_eq!(opening(&inventory, "etcd1", docker_zone), None);

@@ -17,11 +17,17 @@ pub(super) fn move_aside(dir: &str, entries: &[&str]) -> String {
         return "systemctl disable --now etcd".to_owned();
     }
     let paths: Vec<String> = entries.iter().map(|entry| word(&format!("{dir}/{entry}"))).collect();
+    // The folder goes first: cut short, the command moves nothing, and never one entry into another.
     format!(
-        "systemctl disable --now etcd; mv {} \"$(mktemp -d {}/aside-by-hand.XXXXXX)\"",
-        paths.join(" "),
-        word(dir)
+        "systemctl disable --now etcd; mv -t \"$(mktemp -d {}/aside-by-hand.XXXXXX)\" {}",
+        word(dir),
+        paths.join(" ")
     )
+}
+
+/// Looks for the disk that a data directory lies on, and mounts what should be.
+pub(super) fn find_disk(dir: &str) -> String {
+    format!("findmnt {dir}; lsblk -f; mount -a")
 }
 
 /// Drops what the manifest says of the member here, and nothing else: the files stay ours.
@@ -59,7 +65,7 @@ mod tests {
     fn a_name_that_a_shell_would_read_is_quoted() {
         assert_eq!(
             move_aside("/d", &["a b", "$(x)"]),
-            "systemctl disable --now etcd; mv '/d/a b' '/d/$(x)' \"$(mktemp -d /d/aside-by-hand.XXXXXX)\""
+            "systemctl disable --now etcd; mv -t \"$(mktemp -d /d/aside-by-hand.XXXXXX)\" '/d/a b' '/d/$(x)'"
         );
     }
 }

@@ -47,7 +47,7 @@ fn membership(dir: &str, evidence: &Evidence) -> Option<Cause> {
         return Some(Cause::new(
             "etcd.already-bootstrapped",
             format!("The cluster knows this member as one that has served, and {dir} is empty."),
-            format!("look for its disk: findmnt {dir}; lsblk -f; mount -a. If the data is lost: {again}"),
+            format!("look for its disk:\n  {}\nif the data is lost, {again}", by_hand::find_disk(dir)),
         ));
     }
     if evidence.says(&["tocommit("]) {
@@ -56,7 +56,7 @@ fn membership(dir: &str, evidence: &Evidence) -> Option<Cause> {
             format!(
                 "The member was started on an empty {dir} though the cluster counts on what it had stored."
             ),
-            format!("look for its disk: findmnt {dir}; lsblk -f; mount -a. If the data is lost: {again}"),
+            format!("look for its disk:\n  {}\nif the data is lost, {again}", by_hand::find_disk(dir)),
         ));
     }
     if evidence.says(&["permanently removed from the cluster"]) {
@@ -65,14 +65,14 @@ fn membership(dir: &str, evidence: &Evidence) -> Option<Cause> {
             format!(
                 "{dir} holds the data of a member that was removed from the cluster; it ends as soon as it starts."
             ),
-            format!("keep the data and let go of it: {}. Then {again}", by_hand::let_go(dir)),
+            format!("keep the data and let go of it:\n  {}\nthen {again}", by_hand::let_go(dir)),
         ));
     }
     if evidence.says(&["member count is unequal", "unmatched member while checking PeerURLs"]) {
         return Some(Cause::new(
             "etcd.member-count-unequal",
             "The cluster lists other members than this one was told of, so it does not join.",
-            "compare: etcdctl member list -w table on a healthy member, and etcd.hosts in the inventory; then run \
+            "compare etcd.hosts in the inventory with what a healthy member says:\n  etcdctl member list -w table\nthen run \
              `kuboard-ha plan`, which says what differs",
         ));
     }
@@ -96,8 +96,8 @@ fn membership(dir: &str, evidence: &Evidence) -> Option<Cause> {
         "etcd.cluster-id-mismatch",
         format!("This member and its peers belong to different clusters{ids}; neither takes the other in."),
         format!(
-            "see which one holds what Kuboard stored: etcdctl get /kind --prefix --keys-only --limit=20 on each. On the \
-                 hosts of the wrong one: {}. Then run `kuboard-ha plan`",
+            "see which one holds what Kuboard stored, on each:\n  etcdctl get /kind --prefix --keys-only --limit=20\non the \
+             hosts of the wrong one:\n  {}\nthen run `kuboard-ha plan`",
             by_hand::let_go(dir)
         ),
     );
@@ -108,8 +108,8 @@ fn membership(dir: &str, evidence: &Evidence) -> Option<Cause> {
 
 fn data(dir: &str, evidence: &Evidence) -> Option<Cause> {
     let restore = format!(
-        "if the other members hold a quorum, keep the data and let this one be replaced: {}; then run `kuboard-ha up`. If \
-         not, restore a snapshot: ls /var/lib/kuboard-ha/*/snapshots/",
+        "if the other members hold a quorum, keep the data and let this one be replaced:\n  {}\nthen run `kuboard-ha up`; \
+         if not, restore a snapshot: ls /var/lib/kuboard-ha/*/snapshots/",
         by_hand::let_go(dir)
     );
     if evidence.says(&[
@@ -140,7 +140,7 @@ fn data(dir: &str, evidence: &Evidence) -> Option<Cause> {
         return Some(Cause::new(
             "etcd.foreign-data",
             format!("{dir} holds the leavings of an etcd proxy beside a member."),
-            format!("keep them elsewhere: mv {dir}/proxy /root/etcd-proxy; then run `kuboard-ha up`"),
+            format!("keep them elsewhere, then run `kuboard-ha up`:\n  mv {dir}/proxy /root/etcd-proxy"),
         ));
     }
     if evidence.says(&["asserts failed", "assertion failed on job", "assertion failed"]) {
@@ -149,7 +149,7 @@ fn data(dir: &str, evidence: &Evidence) -> Option<Cause> {
             format!(
                 "{dir} holds no data, and this member served a cluster: its unit refuses to start empty."
             ),
-            format!("look for its disk: findmnt {dir}; lsblk -f; mount -a; then run `kuboard-ha plan`"),
+            format!("look for its disk:\n  {}\nthen run `kuboard-ha plan`", by_hand::find_disk(dir)),
         ));
     }
     None
@@ -161,9 +161,9 @@ pub(super) fn no_space(end: &str) -> Cause {
         "etcd.alarm",
         "etcd's database is full (alarm NOSPACE): it refuses every write, Kuboard's sessions included.",
         format!(
-            "make room: rev=$(etcdctl --endpoints={end} endpoint status -w json | grep -o '\"revision\":[0-9]*' | cut -d: \
-             -f2); etcdctl --endpoints={end} compact $rev; etcdctl --endpoints={end} defrag --cluster; etcdctl \
-             --endpoints={end} alarm disarm. Then, where it needs more for good: ETCD_QUOTA_BACKEND_BYTES in \
+            "make room:\n  rev=$(etcdctl --endpoints={end} endpoint status -w json | grep -o '\"revision\":[0-9]*' | cut \
+             -d: -f2)\n  etcdctl --endpoints={end} compact $rev\n  etcdctl --endpoints={end} defrag --cluster\n  etcdctl \
+             --endpoints={end} alarm disarm\nthen, where it needs more for good: ETCD_QUOTA_BACKEND_BYTES in \
              etcd.settings"
         ),
     )
@@ -175,9 +175,9 @@ pub(super) fn corrupt(kind: &str, end: &str, dir: &str) -> Cause {
         "etcd.alarm",
         format!("etcd raised the alarm {kind}: the members' data differ, and it serves no more."),
         format!(
-            "see which member differs: etcdctl --endpoints={end} alarm list; etcdctl --endpoints={end} endpoint hashkv \
-             --cluster -w table. Let the one that differs be replaced: there {}; then \
-             `kuboard-ha up`; last: etcdctl --endpoints={end} alarm disarm",
+            "see which member differs:\n  etcdctl --endpoints={end} alarm list\n  etcdctl --endpoints={end} endpoint hashkv \
+             --cluster -w table\nlet the one that differs be replaced, there:\n  {}\nthen run `kuboard-ha up`, and \
+             last:\n  etcdctl --endpoints={end} alarm disarm",
             by_hand::let_go(dir)
         ),
     )

@@ -1,15 +1,20 @@
 //! What etcd 3.5.6 printed where it was made to fail, and what that is called.
 
-use super::{cause, scene};
-use crate::causes::testing::{ended, printed, reached};
+use super::scene;
+use crate::causes::testing::{ended, printed, reached, whole};
 use crate::causes::{Evidence, Reach};
 use crate::event::Cause;
 use crate::facts::model::{FirewallFact, Observed};
+use crate::inventory::Inventory;
 use crate::resource::HostName;
 use crate::status::sample::manual;
 
 fn host() -> HostName {
     HostName::new("etcd3")
+}
+
+fn cause(inventory: &Inventory, evidence: &Evidence) -> Option<Cause> {
+    whole(super::cause(inventory, evidence))
 }
 
 fn of(log: &str) -> Option<Cause> {

@@ -96,13 +96,20 @@ impl Scene<'_> {
              the empty ones would form a cluster without what Kuboard stored."
         );
         let way = self.survivor().map_or_else(
-            |before| format!("{before}; then run up again: it says how the newest copy goes on by itself"),
-            |survivor| format!("Let it go on by itself, on {survivor}: {}", go_on_alone(dir)),
+            |before| format!("{before}then run up again: it says how the newest copy goes on by itself"),
+            |survivor| {
+                let alone = go_on_alone(dir);
+                format!(
+                    "Let it go on by itself, on {survivor}:\n  {alone}\nthen run up again: it takes the others in as new \
+                     members"
+                )
+            },
         );
         let copy = if self.holders().count() > 1 { "newest" } else { "last" };
         let hint = format!(
-            "look for the missing disks on {without}: findmnt {dir}; lsblk -f; mount -a; then run up again. If they are \
-             lost for good, what the {copy} copy has is all there is. {way}"
+            "look for the missing disks on {without}:\n  {}\nthen run up again. If they are lost for good, what the {copy} \
+             copy has is all there is. {way}",
+            by_hand::find_disk(dir)
         );
         Finding::cluster(Severity::Blocked, "etcd.lost-quorum", message).hint(hint)
     }
@@ -112,14 +119,14 @@ impl Scene<'_> {
     }
 
     /// Whose copy goes furthest; or what must be done before that can be told. Only a member that runs says how far it
-    /// goes: one that does not may have what the others lack.
+    /// goes: one that does not may have what the others lack. A text goes on with what to run then.
     fn survivor(&self) -> Result<&HostName, String> {
         let unseen = self.sights.iter().filter(|sight| sight.etcd.is_none()).map(|sight| sight.host);
         let unseen: Vec<&HostName> = unseen.filter(|host| !self.left_out.contains(*host)).collect();
         if !unseen.is_empty() {
             let without: Vec<String> = unseen.iter().map(|host| format!("--without {host}")).collect();
             return Err(format!(
-                "A newer one may be on {}: make it reachable, or, if it is gone for good, say {}",
+                "A newer one may be on {}: make it reachable, or, if it is gone for good, say {}; ",
                 join(&unseen),
                 without.join(" ")
             ));
@@ -130,8 +137,8 @@ impl Scene<'_> {
         match furthest {
             Some(sight) if silent.is_empty() || self.holders().count() == 1 => Ok(sight.host),
             _ => Err(format!(
-                "Which one is the newest, only members that run can tell. Start them, on {}: systemctl start \
-                 --no-block etcd. Where one does not come up (journalctl -u etcd), leave its copy out: {}",
+                "Which one is the newest, only members that run can tell. Start them, on {}:\n  systemctl start \
+                 --no-block etcd\nwhere one does not come up (journalctl -u etcd), leave its copy out:\n  {}\n",
                 join(&silent),
                 by_hand::let_go(&self.inventory.etcd.data_dir)
             )),
@@ -163,11 +170,14 @@ impl Scene<'_> {
                 format!("etcdctl --endpoints={url} get /kind --prefix --keys-only --limit=20")
             })
             .collect();
-        let looks = if looks.is_empty() { "kuboard-ha status".to_owned() } else { looks.join("; ") };
+        let looks = match looks.as_slice() {
+            [] => " kuboard-ha status".to_owned(),
+            looks => format!("\n  {}", looks.join("\n  ")),
+        };
         let mut ids: Vec<&str> = places.keys().map(|(id, _)| *id).collect();
         ids.dedup();
         let ways: Vec<String> = ids.into_iter().map(|right| self.only(right)).collect();
-        let hint = format!("find the right one: {looks}{}\nthen run up again", ways.concat());
+        let hint = format!("find the right one:{looks}{}\nthen run up again", ways.concat());
         Finding::cluster(Severity::Blocked, "etcd.split", message).hint(hint)
     }
 
@@ -210,9 +220,10 @@ impl Scene<'_> {
                     sight.recorded_cluster().unwrap_or_default()
                 );
                 let hint = format!(
-                    "look for the disk: findmnt {dir}; lsblk -f; mount -a; then run up again\nif the data is gone from \
-                     every member for good and you want to begin anew, on each member host:\n  {}\nand on each of \
-                     Kuboard's, which writes its first keys only when it is new:\n  {}\nthen run up again",
+                    "look for the disk:\n  {}\nthen run up again\nif the data is gone from every member for good and you \
+                     want to begin anew, on each member host:\n  {}\nand on each of Kuboard's, which writes its first keys \
+                     only when it is new:\n  {}\nthen run up again",
+                    by_hand::find_disk(dir),
                     by_hand::begin_anew(self.inventory),
                     services::with_an_empty_store(self.inventory)
                 );
@@ -248,7 +259,7 @@ impl Scene<'_> {
                 sight.host,
                 paths.join(" and ")
             );
-            let hint = format!("when nobody needs it any more: rm -r {}", paths.join(" "));
+            let hint = format!("when nobody needs it any more:\n  rm -r {}", paths.join(" "));
             let finding = Finding::on(sight.host, Severity::Note, "etcd.set-aside", message).hint(hint);
             (!names.is_empty()).then_some(finding)
         };
@@ -292,8 +303,8 @@ impl Scene<'_> {
             sight.host
         );
         let hint = format!(
-            "put the old members back into the inventory; or, as this cluster never served, on every member host: \
-             {}; then run up again",
+            "put the old members back into the inventory; or, as this cluster never served, on every member \
+             host:\n  {}\nthen run up again",
             by_hand::let_go(&self.inventory.etcd.data_dir)
         );
         Some(Finding::on(sight.host, Severity::Blocked, "etcd.bootstrap-differs", message).hint(hint))
@@ -323,8 +334,7 @@ fn go_on_alone(dir: &str) -> String {
     format!(
         "systemctl stop etcd; cp -a {dir} /root/etcd-last-copy && mkdir -p {DROP_IN} && printf \
          '[Service]\\nEnvironment=ETCD_FORCE_NEW_CLUSTER=true\\n' >{DROP_IN}/last-copy.conf && systemctl daemon-reload && \
-         systemctl start etcd && rm -r {DROP_IN} && systemctl daemon-reload && systemctl restart etcd; then run up again: \
-         it takes the others in as new members"
+         systemctl start etcd && rm -r {DROP_IN} && systemctl daemon-reload && systemctl restart etcd"
     )
 }
 

@@ -21,14 +21,15 @@ pub(super) fn finding(scene: &Scene<'_>, sight: &Sight<'_>) -> Option<Finding> {
          that somebody has. What `up` sets up differs in: {}.",
         differences.join("; ")
     );
-    let programs: Vec<String> = programs(sight).collect();
+    let data = format!("{dir}/*");
+    let moved: Vec<String> =
+        [&data, ENV_FILE, UNIT_FILE].map(str::to_owned).into_iter().chain(programs(sight)).collect();
     let hint = format!(
-        "keep it by hand, and this file for other machines. Or let `up` begin anew without its data: keep a copy, \
-         etcdctl --endpoints={} snapshot save /root/etcd-by-hand.db; then on each member host: systemctl disable --now \
-         etcd; mkdir -p /root/etcd-by-hand && mv {dir}/* {ENV_FILE} {UNIT_FILE} {} /root/etcd-by-hand/; systemctl \
-         daemon-reload; then run up again",
+        "keep it by hand, and this file for other machines; or let `up` begin anew without its data. Keep a copy:\n  \
+         etcdctl --endpoints={} snapshot save /root/etcd-by-hand.db\nthen on each member host:\n  systemctl disable --now \
+         etcd\n  mkdir -p /root/etcd-by-hand && mv -t /root/etcd-by-hand {}\n  systemctl daemon-reload\nthen run up again",
         client_url(inventory, host),
-        programs.join(" ")
+        moved.join(" ")
     );
     Some(Finding::on(host, Severity::Blocked, "etcd.by-hand", message).hint(hint))
 }

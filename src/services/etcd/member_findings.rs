@@ -27,7 +27,7 @@ impl Scene<'_> {
                     self.sight(host).and_then(|sight| sight.entry(super::DISK)).unwrap_or_default()
                 ),
                 format!(
-                    "mount it: findmnt {dir}; mount -a; then run up again\nif that disk is gone for good, on {host}:\n  \
+                    "mount it:\n  findmnt {dir}; mount -a\nthen run up again\nif that disk is gone for good, on {host}:\n  \
                      {}\nthen run up again: {}",
                     by_hand::forget_disk(self.inventory),
                     if self.judgement.verdict.has_plan() {
@@ -105,15 +105,15 @@ impl Scene<'_> {
         let adopt = self.adopted(sight).map(|id| {
             let folder = crate::plan::by_hand::state(self.inventory);
             format!(
-                "If it is this cluster and only {folder} was lost, on each member host that lost it: mkdir -p -m 0700 \
-                 {folder} && echo '{} {id}' >>{folder}/manifest; then run up again. ",
+                "if it is this cluster and only {folder} was lost, on each member host that lost it:\n  mkdir -p -m 0700 \
+                 {folder} && echo '{} {id}' >>{folder}/manifest\nthen run up again\n",
                 super::CLUSTER_ID
             )
         });
         let entries: Vec<&str> = etcd.entries.iter().map(String::as_str).collect();
         let hint = format!(
-            "see what it is: systemctl status etcd; etcdctl --endpoints={} endpoint status -w table. {}If nobody needs \
-             it: {}; then run up again. Or give the cluster another place: etcd.data_dir",
+            "see what it is:\n  systemctl status etcd; etcdctl --endpoints={} endpoint status -w table\n{}if nobody needs \
+             it:\n  {}\nthen run up again; or give the cluster another place: etcd.data_dir",
             client_url(self.inventory, host),
             adopt.unwrap_or_default(),
             by_hand::move_aside(dir, &entries)

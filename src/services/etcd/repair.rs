@@ -177,7 +177,7 @@ impl Quorum {
                     ),
                     format!(
                         "bring {0} back; or, if it is gone for good, take it out of etcd.hosts: then `up --yes` removes \
-                         it first. By hand: etcdctl --endpoints={1} member list -w table",
+                         it first. By hand:\n  etcdctl --endpoints={1} member list -w table",
                         away.join(", "),
                         self.endpoint
                     ),
@@ -195,7 +195,7 @@ impl Quorum {
                 member.id
             );
             let hint = format!(
-                "bring the other members back first: kuboard-ha status; etcdctl --endpoints={} endpoint health \
+                "bring the other members back first: kuboard-ha status, and\n  etcdctl --endpoints={} endpoint health \
                  --cluster",
                 self.endpoint
             );

@@ -42,21 +42,21 @@ fn engine(evidence: &Evidence) -> Option<Cause> {
         return Some(Cause::new(
             "docker.setting",
             format!("Docker refuses its settings: {}.", plain(line)),
-            "correct /etc/docker/daemon.json there: dockerd --validate --config-file /etc/docker/daemon.json",
+            "correct /etc/docker/daemon.json there; what is wrong with it:\n  dockerd --validate --config-file /etc/docker/daemon.json",
         ));
     }
     if evidence.says(&["cannot connect to the docker daemon"]) {
         return Some(Cause::new(
             "docker.not-running",
             "The Docker engine does not run.",
-            "start it and see why it ended: systemctl start docker; journalctl -u docker.service -n 50 --no-pager",
+            "start it and see why it ended:\n  systemctl start docker; journalctl -u docker.service -n 50 --no-pager",
         ));
     }
     if evidence.says(&["no chain/target/match by that name"]) {
         return Some(Cause::new(
             "docker.firewall",
             "Docker's own packet filter rules are gone: a firewall was reloaded and took them along.",
-            "let Docker write them again: systemctl restart docker",
+            "let Docker write them again:\n  systemctl restart docker",
         ));
     }
     None
@@ -67,7 +67,6 @@ fn image(inventory: &Inventory, evidence: &Evidence) -> Option<Cause> {
     let image = &inventory.kuboard.image;
     let registry = registry(image);
     let other_way = "or let it be loaded from a file: kuboard.image_archive";
-    let try_it = format!("try it there: docker pull {image}");
     if evidence.printed(&["toomanyrequests"]).is_some() {
         return Some(Cause::new(
             "docker.rate-limit",
@@ -87,7 +86,9 @@ fn image(inventory: &Inventory, evidence: &Evidence) -> Option<Cause> {
         return Some(Cause::new(
             "docker.image-missing",
             format!("There is no image {image} where it was looked for: {}.", plain(line)),
-            format!("correct kuboard.image in the inventory ({try_it}), {other_way}"),
+            format!(
+                "correct kuboard.image in the inventory, {other_way}; try it there:\n  docker pull {image}"
+            ),
         ));
     }
     let denied = [
@@ -120,8 +121,8 @@ fn image(inventory: &Inventory, evidence: &Evidence) -> Option<Cause> {
         "docker.registry-unreachable",
         format!("{registry} was not reached: {}.", plain(line)),
         format!(
-            "see from there: curl -sI https://{registry}/v2/ ; give Docker a proxy where one is needed (systemctl edit docker: \
-                 Environment=HTTPS_PROXY=…), {other_way}"
+            "give Docker a proxy where one is needed (systemctl edit docker: Environment=HTTPS_PROXY=…), {other_way}; see \
+             from there:\n  curl -sI https://{registry}/v2/"
         ),
     ))
 }
@@ -147,7 +148,7 @@ fn container(evidence: &Evidence) -> Option<Cause> {
             None => Cause::new(
                 "docker.seccomp",
                 "The host's seccomp is too old for the image: it forbids the system calls by which its programs make threads.",
-                "upgrade libseccomp2 (2.4.4 or later) and Docker (20.10.10 or later) there, then: systemctl restart docker",
+                "upgrade libseccomp2 (2.4.4 or later) and Docker (20.10.10 or later) there, then:\n  systemctl restart docker",
             ),
         });
     }
@@ -156,7 +157,8 @@ fn container(evidence: &Evidence) -> Option<Cause> {
         "kuboard.foreign-container",
         format!("The name {CONTAINER} is another container's: {}.", plain(line)),
         format!(
-            "if it may go out of service: docker stop {CONTAINER} && docker rename {CONTAINER} {CONTAINER}-old ; then run up"
+            "if it may go out of service, on the host, then run up:\n  docker stop {CONTAINER} && docker rename {CONTAINER} \
+             {CONTAINER}-old"
         ),
     ))
 }

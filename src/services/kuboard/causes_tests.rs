@@ -1,13 +1,18 @@
 //! What Docker 20.10.24 printed where it was made to fail, but where it says otherwise.
 
-use super::cause;
-use crate::causes::testing::{container, ended, printed, reached};
-use crate::causes::{Reach, Scene};
+use crate::causes::testing::{container, ended, printed, reached, whole};
+use crate::causes::{Evidence, Reach, Scene};
+use crate::event::Cause;
 use crate::facts::model::{Docker, Observed};
+use crate::inventory::Inventory;
 use crate::status::sample::{host, manual};
 
 fn scene() -> Scene {
     super::scene(&manual(), &host("kuboard-1"))
+}
+
+fn cause(inventory: &Inventory, evidence: &Evidence) -> Option<Cause> {
+    whole(super::cause(inventory, evidence))
 }
 
 fn of(output: &str) -> Option<String> {

@@ -29,7 +29,7 @@ pub fn container(draft: &mut Draft<'_>, host: &HostName) {
     let hint = format!(
         "if it may go out of service, on the host, then run up:\n  docker stop {CONTAINER} && docker rename {CONTAINER} \
          {CONTAINER}-old && docker update --restart no {CONTAINER}-old\nits users and clusters stay in the etcd or the \
-         folder that it used; to go back: docker start {CONTAINER}-old"
+         folder that it used; to go back:\n  docker start {CONTAINER}-old"
     );
     draft.find(Finding::on(host, Severity::Blocked, "kuboard.foreign-container", message).hint(hint));
 }
@@ -53,7 +53,7 @@ pub fn images(draft: &mut Draft<'_>, hosts: &[HostName]) {
             places.join("; ")
         );
         let hint = format!(
-            "see them on each: docker image inspect -f '{{{{.Id}}}} {{{{.Created}}}} {{{{.RepoDigests}}}}' {image}\non the \
+            "see them on each:\n  docker image inspect -f '{{{{.Id}}}} {{{{.Created}}}} {{{{.RepoDigests}}}}' {image}\non the \
              hosts that have the wrong one, one after the other, each time run up:\n  docker rm -f {CONTAINER} && docker rmi \
              {image}\nand for good: pin kuboard.image by its digest, NAME:TAG@sha256:…, or name a tag that is never moved"
         );
@@ -99,8 +99,8 @@ pub fn agent_key(draft: &mut Draft<'_>, host: &HostName) {
     let message =
         format!("{path} holds a key that kuboard-ha did not make; agents of imported clusters may use it.");
     let hint = format!(
-        "to keep it for all replicas: mkdir -p -m 0700 {secrets} && tr -d '\\n' < {path} > {secrets}/{id} && chmod 0600 \
-         {secrets}/{id} && rm {path} ; to drop it: mv {path} {path}.aside ; then run up"
+        "to keep it for all replicas:\n  mkdir -p -m 0700 {secrets} && tr -d '\\n' < {path} > {secrets}/{id} && chmod 0600 \
+         {secrets}/{id} && rm {path}\nto drop it:\n  mv {path} {path}.aside\nthen run up"
     );
     draft.find(Finding::on(host, Severity::Blocked, "kuboard.foreign-agent-key", message).hint(hint));
 }
@@ -185,7 +185,7 @@ pub fn left_over(draft: &mut Draft<'_>) {
     for host in old {
         let message = "A replica of Kuboard was installed here and is no longer asked for; it may still run.";
         let hint = format!(
-            "remove it: docker rm -f {CONTAINER} && systemctl disable {BOOT_UNIT} && {}",
+            "remove it:\n  docker rm -f {CONTAINER} && systemctl disable {BOOT_UNIT} && {}",
             by_hand::forget(draft.inventory, &[SERVED])
         );
         draft.find(Finding::on(&host, Severity::Warning, "kuboard.left-over", message).hint(hint));

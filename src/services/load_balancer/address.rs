@@ -49,8 +49,8 @@ fn elsewhere(draft: &Draft<'_>, balancer: &LoadBalancer) -> Vec<Finding> {
                 held.interface
             );
             let hint = format!(
-                "ip addr del {address}/{} dev {}, and take it out of the host's network configuration; or choose \
-                 another load_balancer.address",
+                "choose another load_balancer.address; or take it out of the host's network configuration, and off:\n  ip \
+                 addr del {address}/{} dev {}",
                 held.prefix, held.interface
             );
             Some(Finding::on(host, Severity::Blocked, "vip.elsewhere", message).hint(hint))
@@ -116,9 +116,9 @@ fn twice(facts: &Facts, balancer: &LoadBalancer) -> Option<Finding> {
         names.join(" and "),
         balancer.address
     );
-    let hint = "let the balancers reach each other with protocol 112: firewall-cmd --permanent --add-rich-rule='rule \
-                protocol value=\"vrrp\" accept' && firewall-cmd --reload; or ufw allow from PEER; or nft insert rule \
-                inet filter input ip protocol vrrp accept";
+    let hint = "let the balancers reach each other with protocol 112, one of:\n  firewall-cmd --permanent \
+                --add-rich-rule='rule protocol value=\"vrrp\" accept' && firewall-cmd --reload\n  ufw allow from PEER\n  nft \
+                insert rule inet filter input ip protocol vrrp accept";
     Some(Finding::cluster(Severity::Warning, "vip.two-holders", message).hint(hint))
 }
 

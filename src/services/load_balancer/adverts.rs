@@ -71,7 +71,8 @@ fn unheard(balancer: &LoadBalancer, host: &HostName) -> Finding {
          python3 nor perl here, or the floating address is IPv6.",
         balancer.virtual_router_id
     );
-    let hint = "look yourself, on the host, for some seconds: tcpdump -ni any ip proto 112 or ip6 proto 112";
+    let hint =
+        "look yourself, on the host, for some seconds:\n  tcpdump -ni any ip proto 112 or ip6 proto 112";
     Finding::on(host, Severity::Note, "vip.router-id-unseen", message).hint(hint)
 }
 

@@ -76,7 +76,7 @@ pub fn cause(inventory: &Inventory, evidence: &Evidence) -> Option<Cause> {
         (
             "selinux.haproxy",
             "HAProxy may not bind its port; SELinux forbids ports that it does not know",
-            "setsebool -P haproxy_connect_any 1; or semanage port -a -t http_port_t -p tcp PORT",
+            "let it, or let it only have that port:\n  setsebool -P haproxy_connect_any 1\n  semanage port -a -t http_port_t -p tcp PORT",
         )
     } else {
         (

@@ -92,7 +92,7 @@ fn packages(draft: &mut Draft<'_>, balancer: &LoadBalancer, host: &HostName) -> 
         let names = missing.join(" ");
         let message =
             format!("{names} is missing, and load_balancer.packages: present forbids to install it.");
-        let hint = format!("install it on the host: apt-get install {names}; or set packages: install");
+        let hint = format!("set packages: install; or install it on the host:\n  apt-get install {names}");
         job.find(Severity::Blocked, "balancer.packages-missing", message, hint);
     }
     job.done()

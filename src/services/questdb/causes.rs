@@ -34,8 +34,8 @@ pub fn cause(inventory: &Inventory, evidence: &Evidence) -> Option<Cause> {
                 "What answers on port {PG_PORT} does not take the stored password: it was started with another one."
             ),
             format!(
-                "see where it has its settings from: systemctl cat {UNIT}; ls /etc/systemd/system/{UNIT}.d; take what \
-                     overrides {UNIT_FILE} away, then: systemctl daemon-reload && systemctl restart questdb"
+                "see where it has its settings from:\n  systemctl cat {UNIT}; ls /etc/systemd/system/{UNIT}.d\ntake what \
+                 overrides {UNIT_FILE} away, then:\n  systemctl daemon-reload && systemctl restart questdb"
             ),
         ));
     }
@@ -53,7 +53,7 @@ pub fn cause(inventory: &Inventory, evidence: &Evidence) -> Option<Cause> {
         return Some(Cause::new(
             "questdb.java-too-old",
             "The Java that runs QuestDB is older than 11.",
-            "choose another with: update-alternatives --config java ; or set questdb.flavour to rt",
+            "set questdb.flavour to rt, or choose another:\n  update-alternatives --config java",
         ));
     }
     if let Some(line) = evidence.line(&["invalid configuration value", "serverconfigurationexception"]) {

@@ -35,7 +35,7 @@ pub fn java(draft: &mut Draft<'_>, questdb: &Questdb) {
         return;
     }
     let message = format!("/usr/bin/java is Java {java}; QuestDB needs {JAVA_NEEDED} or later.");
-    let hint = "choose another with: update-alternatives --config java ; or set questdb.flavour to rt";
+    let hint = "set questdb.flavour to rt, or choose another:\n  update-alternatives --config java";
     draft.find(Finding::on(host, Severity::Blocked, "questdb.java-too-old", message).hint(hint));
 }
 
@@ -54,7 +54,7 @@ pub fn left_over(draft: &mut Draft<'_>) {
             "QuestDB was installed here and is no longer asked for; it may still run, and its rows lie in {data_dir}."
         );
         let hint = format!(
-            "when nobody needs them any more: systemctl disable --now {UNIT} && {}",
+            "when nobody needs them any more:\n  systemctl disable --now {UNIT} && {}",
             by_hand::forget(draft.inventory, &[SERVED])
         );
         draft.find(Finding::on(&host, Severity::Warning, "questdb.left-over", message).hint(hint));

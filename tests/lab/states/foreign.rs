@@ -38,9 +38,9 @@ pub fn by_hand(lab: &Lab) {
 /// Does literally what `up` says for those who do not need that etcd.
 pub fn way_out(lab: &Lab) {
     let findings = refused(lab, &MEMBERS, &["--yes"]);
-    lab.exec(&findings[0].host, findings[0].commands("keep a copy, ", "; then on each member host: "));
+    lab.exec(&findings[0].host, findings[0].commands("Keep a copy:\n  ", "\n"));
     for finding in findings {
-        lab.exec(&finding.host, finding.commands("; then on each member host: ", "; then run up again"));
+        lab.exec(&finding.host, finding.commands("then on each member host:\n", "\nthen run up again"));
     }
     lab.up();
     super::well(lab);
@@ -58,7 +58,7 @@ pub fn copied(lab: &Lab) {
     says_of(&status, "node-3", "kuboard-ha did not bring about");
     let findings = refused(lab, &MEMBERS, &["--yes"]);
     assert_eq!((findings.len(), findings[0].code.as_str()), (1, "etcd.foreign-data"), "{findings:?}");
-    lab.exec("node-3", findings[0].commands("If nobody needs it: ", "; then run up again"));
+    lab.exec("node-3", findings[0].commands("if nobody needs it:\n  ", "\n"));
     converges(lab, &["--yes"], writer);
     assert_eq!(kept_by_hand(lab), 1);
 }

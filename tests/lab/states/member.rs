@@ -54,8 +54,8 @@ pub fn corrupt(lab: &Lab) {
     let failure = found.next().unwrap_or_else(|| panic!("not named: {failed:#}"));
     assert_eq!(failure["host"], "node-3", "{failure:#}");
     let hint = failure["hint"].as_str().unwrap();
-    let (_, commands) = hint.split_once("let this one be replaced: ").unwrap();
-    lab.exec("node-3", commands.split_once("; then run").unwrap().0);
+    let (_, commands) = hint.split_once("let this one be replaced:\n  ").unwrap();
+    lab.exec("node-3", commands.split_once("\nthen run").unwrap().0);
     converges(lab, &["--yes"], writer);
 }
 

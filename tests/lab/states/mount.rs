@@ -58,6 +58,6 @@ pub fn gone(lab: &Lab) {
 fn mount(lab: &Lab, findings: &[Finding]) {
     for finding in findings {
         assert_eq!(finding.code, "etcd.data-missing", "{finding:?}");
-        lab.exec(&finding.host, finding.commands("mount it: ", "; then run up again"));
+        lab.exec(&finding.host, finding.commands("mount it:\n  ", "\n"));
     }
 }

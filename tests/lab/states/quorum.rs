@@ -18,7 +18,7 @@ pub fn lost(lab: &Lab) {
     assert_eq!(status["verdict"], "down", "{}", brief(&status));
     let findings = refused(lab, &MEMBERS, &["--yes"]);
     assert_eq!((findings.len(), findings[0].code.as_str()), (1, "etcd.lost-quorum"), "{findings:?}");
-    lab.exec("node-1", findings[0].commands("on node-1: ", "; then run up"));
+    lab.exec("node-1", findings[0].commands("on node-1:\n  ", "\n"));
     let after = Writer::start(&etcd(lab), "quorum-regained");
     converges(lab, &["--yes"], after);
     let lost = etcd(lab).missing("/kuboard-ha-lab/quorum-lost/", &written.acknowledged);

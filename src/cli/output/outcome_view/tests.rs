@@ -117,6 +117,36 @@ fn a_failure_shows_its_evidence_and_the_way_on() {
 }
 
 #[test]
+fn commands_are_told_on_lines_of_their_own_and_never_broken() {
+    let move_aside = "systemctl disable --now etcd; mv -t \"$(mktemp -d /var/lib/etcd/aside-by-hand.XXXXXX)\" \
+                      /var/lib/etcd/member";
+    let hint = format!("keep the data, and let this member be replaced:\n  {move_aside}\nthen run up");
+    let fetch = "curl -fLO 'https://mirror.example/etcd-io/etcd/releases/download/v3.5.6/etcd-v3.5.6-linux-amd64.tar.gz'";
+    let failure = |name: &str| Failure {
+        host: host(name),
+        job: "etcd.start".into(),
+        step: "start etcd.service".into(),
+        error: "exit 1".into(),
+        evidence: Vec::new(),
+        cause: None,
+        hint: None,
+        download: false,
+    };
+    let damaged =
+        Failure { cause: Some(Cause::new("etcd.corrupt-wal", "It is damaged.", hint)), ..failure("etcd3") };
+    let download =
+        Failure { hint: Some(format!("set https_proxy; try it here:\n  {fetch}")), ..failure("etcd2") };
+    let outcome = UpOutcome { failures: vec![damaged, download], ..outcome(UpResult::Failed, 40, rolling()) };
+    for width in [40, 80, 120] {
+        let shown = outcome_view(&site(), &outcome, "41 s", &Canvas { width, colour: false });
+        for command in [move_aside, fetch] {
+            assert!(shown.lines().any(|line| line.trim() == command), "{shown}");
+        }
+        assert!(shown.lines().any(|line| line.trim() == "then run up"), "{shown}");
+    }
+}
+
+#[test]
 fn failed_downloads_are_told_beside_other_failures_with_what_helps_once() {
     let failure = |name: &str, download: bool| Failure {
         host: host(name),
