@@ -130,6 +130,14 @@ fn an_invalid_inventory_is_3_with_every_place_and_a_hint() {
         }
         assert!(output.stdout.is_empty() || command == "up");
     }
+    let outcome = json(&with_input(&["up", "-", "-o", "json"], wrong, 3));
+    assert_eq!(outcome["error"], "<stdin> has 3 problems");
+    let findings = outcome["findings"].as_array().unwrap();
+    assert_eq!(findings.len(), 3, "{outcome}");
+    let told = |found: &&Value| found["message"].as_str().unwrap().starts_with("<stdin>:2:1: ");
+    let found = findings.iter().find(told).unwrap_or_else(|| panic!("{outcome}"));
+    assert_eq!((&found["severity"], &found["code"]), (&"blocked".into(), &"inventory.invalid".into()));
+    assert!(found["hint"].as_str().unwrap().contains("did you mean `etcd`"), "{found}");
 }
 
 #[test]
@@ -158,6 +166,8 @@ fn a_secret_in_the_clear_is_refused_and_not_repeated() {
     ] {
         let error = text(&with_input(&["check", "-"], &wrong, 3).stderr);
         assert!(!error.contains("hunter2poison"), "{error}");
+        let told = text(&with_input(&["up", "-", "-o", "json"], &wrong, 3).stdout);
+        assert!(told.contains("inventory.invalid") && !told.contains("hunter2poison"), "{told}");
     }
 }
 

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use crate::cli::exit::Exit;
 use crate::cli::output::text::{Canvas, Tone, clean, clean_line, count, wrap};
 use crate::host::{HostError, HostErrorKind};
+use crate::plan::model::Finding;
 use crate::resource::HostName;
 
 /// Why a command ends early.
@@ -21,7 +22,9 @@ pub struct CliError {
     /// What to run or change next.
     pub hints: Vec<String>,
     /// A longer account, drawn already: source lines of an inventory, evidence of a host.
-    pub report: String,
+    pub report: Box<str>,
+    /// What that account tells of, for programs.
+    pub findings: Box<[Finding]>,
     /// How many steps of the same run changed something before.
     pub changed: usize,
 }
@@ -34,7 +37,8 @@ impl CliError {
             error: error.into(),
             causes: Vec::new(),
             hints: Vec::new(),
-            report: String::new(),
+            report: Box::default(),
+            findings: Box::default(),
             changed: 0,
         }
     }
@@ -61,7 +65,12 @@ impl CliError {
 
     /// The same, with a longer account.
     pub fn report(self, report: String) -> Self {
-        Self { report, ..self }
+        Self { report: report.into(), ..self }
+    }
+
+    /// The same, with what the account tells of, for programs.
+    pub fn findings(self, findings: impl IntoIterator<Item = Finding>) -> Self {
+        Self { findings: findings.into_iter().collect(), ..self }
     }
 
     /// The same, after that many steps changed something.

@@ -9,6 +9,7 @@ use crate::cli::exit::Exit;
 use crate::cli::files;
 use crate::inventory::model::SecretSource;
 use crate::inventory::{Inventory, refuse_published};
+use crate::plan::model::{Finding, Severity};
 use crate::resource::HostName;
 use crate::secret::{Fingerprint, Secret, SecretId};
 
@@ -105,6 +106,7 @@ fn refusal(wrong: &[String]) -> CliError {
     };
     CliError::new(Exit::Inventory, error)
         .report(report)
+        .findings(wrong.iter().map(|line| Finding::cluster(Severity::Blocked, "inventory.secret", line)))
         .hint("a secret is one line of text in the named variable or file of this machine")
 }
 
@@ -238,6 +240,8 @@ mod tests {
         questdb.password: the file /quest cannot be read: entity not found
         ssh.sudo_password of box: the environment variable SUDO holds a control character
         "#);
+        assert_eq!(error.findings.len(), 3);
+        assert_eq!((&*error.findings[0].code, error.findings[2].host.is_none()), ("inventory.secret", true));
         assert!(!format!("{error:?}").contains("poison"));
     }
 

@@ -11,7 +11,7 @@ use crate::cli::engine::{self, Advice, Problem};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::files;
-use crate::cli::output::report::problems_report;
+use crate::cli::output::report::{MOST, problems_report};
 use crate::cli::output::text::{Canvas, count};
 use crate::cli::secrets::{Secrets, ThisMachine};
 use crate::inventory::{Inventory, LARGEST};
@@ -131,6 +131,17 @@ fn missing(path: &Path, error: &std::io::Error) -> CliError {
 fn invalid(name: &str, text: &str, problems: &[Problem], canvas: &Canvas) -> CliError {
     CliError::new(Exit::Inventory, format!("{name} has {}", count(problems.len(), "problem")))
         .report(problems_report(name, text, problems, canvas))
+        .findings(problems.iter().take(MOST).map(|problem| refused(name, problem)))
+}
+
+/// A problem for programs: in words that the report has too, without the line that it stands in.
+fn refused(name: &str, problem: &Problem) -> Finding {
+    let message = format!("{name}:{}:{}: {}", problem.line, problem.column, problem.message);
+    let found = Finding::cluster(Severity::Blocked, "inventory.invalid", message);
+    match problem.hint.as_deref() {
+        None | Some("") => found,
+        Some(hint) => found.hint(hint),
+    }
 }
 
 fn finding(name: &str, advice: Advice) -> Finding {

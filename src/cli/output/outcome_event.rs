@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use crate::cli::converge::{Failure, Hindrance, UpOutcome, UpResult};
+use crate::cli::converge::{Failure, Hindrance, UpOutcome, UpResult, losses};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::site::Site;
@@ -39,7 +39,7 @@ impl<'a> OutcomeEvent<'a> {
             cluster: Some(&site.inventory.cluster),
             url: Some(&site.inventory.kuboard.url),
             error: hindered(outcome),
-            hints: hints(outcome),
+            hints: hints(site, outcome),
             failures: &outcome.failures,
             findings: &outcome.planning.findings,
         }
@@ -67,7 +67,7 @@ impl<'a> OutcomeEvent<'a> {
             error: Some(text),
             hints: error.hints.clone(),
             failures: &[],
-            findings: &[],
+            findings: &error.findings,
         }
     }
 }
@@ -85,8 +85,12 @@ pub fn exit(outcome: &UpOutcome) -> Exit {
     }
 }
 
-/// What helps against the failures, each once, or where nothing failed and something is left.
-pub fn hints(outcome: &UpOutcome) -> Vec<String> {
+/// What a run that nobody agreed to says of itself.
+pub const NOT_AGREED: &str = "not agreed to";
+
+/// What helps against the failures, each once; where nothing failed and something is left; where consent was missing for
+/// what cannot be taken back.
+pub fn hints(site: &Site, outcome: &UpOutcome) -> Vec<String> {
     let mut hints: Vec<String> = Vec::new();
     for hint in outcome.failures.iter().filter_map(|failure| failure.hint.as_ref()) {
         if !hints.contains(hint) {
@@ -102,6 +106,9 @@ pub fn hints(outcome: &UpOutcome) -> Vec<String> {
             }
             .to_owned(),
         );
+    }
+    if outcome.result == UpResult::Declined && !losses(&outcome.planning.plan).is_empty() {
+        hints.push(format!("where that is right: `kuboard-ha up {} --yes`", site.name));
     }
     hints
 }
@@ -122,8 +129,18 @@ pub fn hindrance(hindrance: &Hindrance) -> String {
 
 /// What kept a run from its end that nothing failed in.
 fn hindered(outcome: &UpOutcome) -> Option<String> {
-    let lines: Vec<String> = outcome.hindrances.iter().map(hindrance).collect();
-    (outcome.result == UpResult::NotConverged && !lines.is_empty()).then(|| lines.join("; "))
+    match outcome.result {
+        UpResult::Declined => {
+            let losses = losses(&outcome.planning.plan);
+            let colon = if losses.is_empty() { "" } else { ": " };
+            Some(format!("{NOT_AGREED}{colon}{}", losses.join("; ")))
+        }
+        UpResult::NotConverged if !outcome.hindrances.is_empty() => {
+            let lines: Vec<String> = outcome.hindrances.iter().map(hindrance).collect();
+            Some(lines.join("; "))
+        }
+        _ => None,
+    }
 }
 
 fn unreachable(outcome: &UpOutcome) -> bool {

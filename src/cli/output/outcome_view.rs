@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use crate::cli::converge::{Failure, UpOutcome, UpResult, losses};
 use crate::cli::output::findings_view::findings_view;
-use crate::cli::output::outcome_event::{hindrance, hints, is_cut};
+use crate::cli::output::outcome_event::{NOT_AGREED, hindrance, hints, is_cut};
 use crate::cli::output::text::{
     Canvas, Tone, all_hosts_are, beside, clean, clean_line, columns, count, names, wrap,
 };
@@ -56,14 +56,14 @@ pub fn outcome_view(site: &Site, outcome: &UpOutcome, took: &str, canvas: &Canva
             )
         }
         UpResult::Declined => {
-            let losses = losses(&outcome.planning.plan);
-            let lines: String = losses.iter().map(|line| format!("  {}\n", clean_line(line))).collect();
-            let hint = if losses.is_empty() {
-                String::new()
-            } else {
-                format!("hint: where that is right: `kuboard-ha up {} --yes`\n", site.name)
-            };
-            format!("{cluster}: not agreed to; {changed}\n{lines}{hint}")
+            let mut text = format!("{cluster}: {NOT_AGREED}; {changed}\n");
+            for line in losses(&outcome.planning.plan) {
+                let _ = writeln!(text, "  {}", clean_line(&line));
+            }
+            for hint in hints(site, outcome) {
+                let _ = writeln!(text, "{} {}", canvas.paint(Tone::Good, "hint:"), clean_line(&hint));
+            }
+            text
         }
         UpResult::Interrupted => {
             let word = canvas.paint(Tone::Warn, "interrupted");
@@ -103,7 +103,7 @@ fn failed(site: &Site, outcome: &UpOutcome, canvas: &Canvas, changed: &str, agai
         }
         said.push(&cause.hint);
     }
-    for hint in hints(outcome).iter().filter(|hint| !said.contains(&hint.as_str())) {
+    for hint in hints(site, outcome).iter().filter(|hint| !said.contains(&hint.as_str())) {
         hang(&mut text, "hint: ", &clean(hint.trim()), canvas.width, Some(Tone::Good), canvas);
     }
     let _ = writeln!(text, "What was done stays. When the cause is gone, {again} continues.");

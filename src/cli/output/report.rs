@@ -33,8 +33,8 @@ pub fn problems_report(name: &str, text: &str, problems: &[Problem], canvas: &Ca
     report
 }
 
-/// Problems that are drawn: nobody mends more at a time.
-const MOST: usize = 40;
+/// Problems that are told: nobody mends more at a time.
+pub const MOST: usize = 40;
 
 /// Bytes of a line that are shown before what is wrong and from there on.
 const AROUND: usize = 160;

@@ -186,6 +186,25 @@ fn a_refusal_says_what_would_have_been_lost() {
 }
 
 #[test]
+fn a_refusal_tells_programs_the_same() {
+    let site = site();
+    let event = |planning| {
+        let outcome = outcome(UpResult::Declined, 0, planning);
+        serde_json::to_value(OutcomeEvent::new(&site, &outcome, 1.0)).unwrap()
+    };
+    let told = event(replacing("etcd2"));
+    assert_eq!((&told["result"], &told["exit"]), (&"blocked".into(), &5.into()));
+    assert_eq!(told["error"], "not agreed to: etcd2: remove the member (its disk was replaced)");
+    assert_eq!(
+        told["hints"],
+        serde_json::json!(["where that is right: `kuboard-ha up inventory.yaml --yes`"])
+    );
+    // Somebody said no to restarts, which --yes is not needed for.
+    let told = event(rolling());
+    assert_eq!((&told["error"], &told["hints"]), (&"not agreed to".into(), &serde_json::json!([])));
+}
+
+#[test]
 fn a_refusal_says_what_was_changed_before_it() {
     assert_eq!(
         shown(&outcome(UpResult::Declined, 0, rolling())),
