@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -536,4 +537,59 @@ fn links_lead_somewhere() {
             assert!(folder.join(file).exists(), "{path}: {target}");
         }
     }
+}
+
+/// The nightly script of GitLab's sample, with programs that end as told. Gives its exit code and whether both ran.
+fn night(folder: &Path, status: (u8, &str), plan: u8) -> (i32, bool) {
+    let script = folder.join("kuboard-ha");
+    let stub = format!(
+        "#!/bin/sh\necho \"$1\" >>ran\ncase $1 in status) printf %s '{}'; exit {} ;; *) exit {plan} ;; esac\n",
+        status.1, status.0
+    );
+    std::fs::write(&script, stub).unwrap();
+    let sample: Value = serde_saphyr::from_str(&text("examples/ci/gitlab-ci.yml")).unwrap();
+    let lines: Vec<&str> =
+        sample["nightly"]["script"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
+    let mut shell = Command::new("bash");
+    shell.current_dir(folder).args(["-c", &format!("set -eo pipefail\n{}", lines.join("\n"))]);
+    let path = std::env::var("PATH").unwrap();
+    let output = shell.env("PATH", format!("{}:{path}", folder.display())).output().unwrap();
+    let ran = std::fs::read_to_string(folder.join("ran")).unwrap();
+    std::fs::remove_file(folder.join("ran")).unwrap();
+    (output.status.code().unwrap(), ran == "status\nplan\n" && folder.join("status.json").exists())
+}
+
+#[test]
+fn every_night_both_are_asked_and_an_outage_is_no_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    let jq = "#!/bin/sh\nsed -n 's/.*\"verdict\":\"\\([a-z]*\\)\".*/\\1/p' \"$3\"\n";
+    for (name, stub) in [("jq", jq), ("kuboard-ha", "")] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, stub).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let verdict = |word: &str| format!(r#"{{"schema":"kuboard-ha.status/1","verdict":"{word}"}}"#);
+    for (status, word, plan, wanted) in [
+        (0, "healthy", 0, 0),
+        (10, "degraded", 10, 10),
+        (10, "down", 10, 1),
+        (10, "unknown", 0, 1),
+        (4, "degraded", 4, 4),
+        (0, "healthy", 10, 10),
+        (10, "degraded", 5, 5),
+    ] {
+        assert_eq!(
+            night(folder.path(), (status, &verdict(word)), plan),
+            (wanted, true),
+            "{word} {status} {plan}"
+        );
+    }
+    assert_eq!(night(folder.path(), (3, ""), 3), (3, true), "no document");
+    let sample: Value = serde_saphyr::from_str(&text("examples/ci/github-actions.yml")).unwrap();
+    let steps = sample["jobs"]["kuboard"]["steps"].as_array().unwrap().iter();
+    let nightly: Vec<_> = steps
+        .filter(|step| step["if"].as_str().is_some_and(|when| when.contains("schedule")))
+        .map(|step| (step["run"].as_str().unwrap(), step["if"].as_str().unwrap().starts_with("always() && ")))
+        .collect();
+    assert_eq!(nightly, [("kuboard-ha status --check", false), ("kuboard-ha plan --check", true)]);
 }
