@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use kuboard_ha::facts::look::{FileLook, Looks};
+use kuboard_ha::facts::look::{DockerLook, FileLook, Looks};
 use kuboard_ha::facts::model::{FileState, HostFacts, Observed};
 use kuboard_ha::facts::probe::{files, sections};
 use kuboard_ha::facts::read::read;
@@ -537,6 +537,38 @@ fn a_find_that_cannot_tell_is_no_find_that_found_nothing() {
         assert!(sections(&scratch.run(&look).unwrap()).iter().any(|section| section.name == "end"));
         let stub = "mkdir bin; printf '%s\\n' '#!/bin/sh' 'exit 1' >bin/find; chmod +x bin/find; PATH=$PWD/bin:$PATH";
         assert!(scratch.run(&format!("{stub}\n{look}")).is_err());
+    });
+}
+
+/// A client of an engine that has no time for one of its calls. Nobody waits for seconds here.
+const SLOW_DOCKER: &str = r#"mkdir bin
+printf '%s\n' '#!/bin/sh' 'case "$*" in "$(cat hangs)"*) sleep 20 ;; version*) echo version 20.10.24 ;; esac' >bin/docker
+printf '%s\n' '#!/bin/sh' "case \$2 in docker) shift; exec $(command -v timeout) 0.3 \"\$@\" ;; esac" "exec $(command -v timeout) \"\$@\"" >bin/timeout
+chmod +x bin/*
+PATH=$PWD/bin:$PATH
+"#;
+
+#[test]
+fn a_docker_that_does_not_answer_in_time_is_no_docker_without_containers() {
+    let docker = DockerLook { containers: ["kuboard".into()].into(), images: ["a/b:1".into()].into() };
+    let looks = Looks { docker: Some(docker), ..Looks::default() };
+    // The engine is up here, and no curl can ask it.
+    let asks = "is_active() { true; }\nask_docker() { :; }\nbeside docker";
+    let look = format!("{SLOW_DOCKER}{}", facts_script(&looks).replacen("beside docker", asks, 1));
+    everywhere(|scratch| {
+        for (call, answers) in
+            [("inspect", false), ("image inspect", false), ("ps", false), ("version", false), ("none", true)]
+        {
+            fs::write(scratch.path("hangs"), call).unwrap();
+            let (facts, _) = read(&looks, &scratch.run(&look).unwrap());
+            fs::remove_dir_all(scratch.path("bin")).unwrap();
+            assert_eq!(
+                matches!(facts.docker, Observed::Known(Some(_))),
+                answers,
+                "{call}: {:?}",
+                facts.docker
+            );
+        }
     });
 }
 

@@ -7,12 +7,15 @@ use serde_json::Value;
 
 use crate::facts::model::{ContainerFact, Docker, Observed, PublishedPort};
 
-/// Reads `look_docker`. Nothing printed means that the look did not end in time.
+/// Reads `look_docker`. Nothing printed means that the look did not end in time, and `silent` that a part of it did not:
+/// what it would have told of is not gone.
 pub fn docker(lines: &[&str]) -> Observed<Option<Docker>> {
-    match lines.first() {
-        None => return Observed::Unknown("docker did not answer in time".to_owned()),
-        Some(&"absent") => return Observed::Known(None),
-        Some(_) => {}
+    let is_silent = |line: &&str| *line == "silent" || (line.starts_with("url ") && line.ends_with(" 000"));
+    if lines.is_empty() || lines.iter().any(is_silent) {
+        return Observed::Unknown("docker did not answer in time".to_owned());
+    }
+    if lines[0] == "absent" {
+        return Observed::Known(None);
     }
     let mut docker = Docker::default();
     let mut answer = "";
@@ -60,7 +63,8 @@ pub fn docker(lines: &[&str]) -> Observed<Option<Docker>> {
 fn engine(url: &str, answer: &str, docker: &mut Docker) {
     let Ok(value) = serde_json::from_str::<Value>(answer) else { return };
     let text = |value: &Value| value.as_str().map(str::to_owned);
-    let path = url.trim_start_matches("http://docker/");
+    let address = url.split(' ').next().unwrap_or_default();
+    let path = address.trim_start_matches("http://docker/");
     if let Some(name) = path.strip_prefix("images/").and_then(|rest| rest.strip_suffix("/json")) {
         docker.images.extend(text(&value["Id"]).map(|id| (name.to_owned(), id)));
     }
@@ -136,11 +140,11 @@ mod tests {
             "Server: Docker/20.10.24 (linux)",
             "",
             &list,
-            "url http://docker/containers/json?all=1",
+            "url http://docker/containers/json?all=1 200",
             r#"{"Id":"sha256:12","RepoTags":["a/b:1"]}"#,
-            "url http://docker/images/a/b:1/json",
+            "url http://docker/images/a/b:1/json 200",
             r#"{"message":"No such image: c:2"}"#,
-            "url http://docker/images/c:2/json",
+            "url http://docker/images/c:2/json 404",
         ]);
         let by_client = docker(&[
             "present",
@@ -180,5 +184,10 @@ mod tests {
         assert_eq!(docker(&["absent"]), Observed::Known(None));
         assert_eq!(docker(&["present"]), Observed::Known(Some(Docker::default())));
         assert!(matches!(docker(&[]), Observed::Unknown(_)));
+        // One of its answers is missing: that is not an answer that there is no such thing.
+        for late in ["silent", "url http://docker/images/a/b:1/json 000"] {
+            let found = docker(&["present", "version 20.10.24", late]);
+            assert_eq!(found, Observed::Unknown("docker did not answer in time".to_owned()));
+        }
     }
 }
