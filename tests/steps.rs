@@ -572,6 +572,24 @@ fn a_docker_that_does_not_answer_in_time_is_no_docker_without_containers() {
     });
 }
 
+/// Says what firewalld 1.3 does where nothing binds an interface to a zone.
+const UNBOUND_FIREWALLD: &str = r"mkdir -p bin
+printf '%s\n' '#!/bin/sh' 'case $1 in' --get-default-zone')' 'echo public ;;' --list-all-zones')' 'cat zones ;;' esac >bin/firewall-cmd
+printf '%s\n' public '  target: default' '  interfaces: ' '  services: ssh' >zones
+chmod +x bin/firewall-cmd
+PATH=$PWD/bin:$PATH
+";
+
+#[test]
+fn a_firewalld_without_a_bound_interface_is_a_firewall() {
+    everywhere(|scratch| {
+        let looks = Looks::default();
+        let said = scratch.run(&format!("{UNBOUND_FIREWALLD}{}", facts_script(&looks))).unwrap();
+        let firewall = read(&looks, &said).0.firewall.known().unwrap().clone().unwrap();
+        assert!(firewall.drops && firewall.allowed == [22].into(), "{firewall:?}");
+    });
+}
+
 /// A curl that notes how it was called and goes on with what is there, as the real one does.
 const NOTING_CURL: &str = r#"mkdir -p bin
 printf '%s\n' '#!/bin/sh' 'echo "$*" >>calls' 'cat >>asked' 'while [ "$1" != -o ]; do shift; done' \

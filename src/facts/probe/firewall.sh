@@ -2,6 +2,8 @@
 # run is not asked: both front ends are slow to start.
 if command -v firewall-cmd >/dev/null 2>&1 && timeout 4 firewall-cmd --state >/dev/null 2>&1; then
 	echo firewalld
+	# What no zone has goes through this one, and releases before 2.1.1 do not show that.
+	printf 'default %s\n' "$(timeout 4 firewall-cmd --get-default-zone)"
 	timeout 8 firewall-cmd --list-all-zones
 elif [ -f /etc/ufw/ufw.conf ] && grep -q '^ENABLED=yes' /etc/ufw/ufw.conf && command -v ufw >/dev/null 2>&1; then
 	echo ufw

@@ -4,6 +4,7 @@
 pub mod docker;
 pub mod files;
 pub mod firewall;
+mod firewalld;
 pub mod network;
 mod nftables;
 pub mod parts;
