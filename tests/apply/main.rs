@@ -2,29 +2,30 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
+mod archives;
+mod leases;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
-use kuboard_ha::apply::{ArtifactSource, FailureKind, LeaseError, Means, Outcome, apply, lease};
+use kuboard_ha::apply::{ArtifactSource, FailureKind, Means, Outcome, apply, lease};
 use kuboard_ha::artifact;
 use kuboard_ha::event::{Event, EventSink, Silent};
 use kuboard_ha::host::cancel::Cancel;
-use kuboard_ha::host::fake::{Act, Fake};
 use kuboard_ha::host::fleet::Fleet;
 use kuboard_ha::host::local::Local;
 use kuboard_ha::host::session::{Session, SessionOptions};
 use kuboard_ha::host::{Host, HostErrorKind};
 use kuboard_ha::inventory::Context;
-use kuboard_ha::inventory::model::{Inventory, Transfer};
+use kuboard_ha::inventory::model::Inventory;
 use kuboard_ha::plan::model::{
     Action, Guard, Job, JobId, Plan, Procedure, Reason, Risk, SecretChange, Stage, StageId, Step, UnitChange,
 };
-use kuboard_ha::plan::script::{JobScript, RUNTIME, StepScript};
-use kuboard_ha::resource::{Artifact, HostName, ResourceId, Sha256Digest};
+use kuboard_ha::plan::script::RUNTIME;
+use kuboard_ha::resource::{Artifact, HostName, ResourceId};
 use kuboard_ha::secret::{Secret, SecretId};
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
@@ -63,7 +64,7 @@ impl ArtifactSource for Folder {
 
 /// One that archives are pushed for; the jobs here are no service's.
 fn inventory() -> Inventory {
-    let text = include_str!("../inventories/one-machine.yaml");
+    let text = include_str!("../../inventories/one-machine.yaml");
     let nothing = |_: &Path| Err("there are no files".to_owned());
     let context = Context { folder: Path::new("/"), home: None, read: &nothing };
     kuboard_ha::inventory::load(text, &context).unwrap().inventory
@@ -355,84 +356,6 @@ async fn what_never_comes_fails_with_what_was_seen() {
 }
 
 #[tokio::test]
-async fn archives_are_sent_beside_the_shell() {
-    let ground = Ground::new(&["a", "b"]);
-    let bytes: Vec<u8> = (0..3_000_000_u32).map(|n| (n % 251) as u8).collect();
-    let sha256 = Sha256Digest::of(&bytes);
-    std::fs::write(ground.path(sha256.as_str()), &bytes).unwrap();
-    let artifact =
-        Artifact { product: "etcd".into(), version: "1".into(), source: "x".into(), sha256: sha256.clone() };
-    let stage = || step(Action::Stage { artifact: artifact.clone() }, 30);
-    let check = |host| {
-        job(
-            "bring",
-            host,
-            &[],
-            vec![
-                stage(),
-                ground.call("sha256sum <\"$STATE/stage/$word\" | grep -q \"$word\"", sha256.as_str(), 5),
-            ],
-        )
-    };
-    let outcome = ground.apply(vec![check("a"), check("b")]).await;
-    assert!(outcome.is_whole(), "{outcome:?}");
-    let last = ground.told(|event| match event {
-        Event::UploadProgressed { host, done, total, .. } if done == total => Some(host.to_string()),
-        _ => None,
-    });
-    assert_eq!(last.iter().collect::<BTreeSet<_>>().len(), 2);
-
-    // What is not what it should be never gets a name.
-    std::fs::write(ground.path(sha256.as_str()), "<html>").unwrap();
-    std::fs::remove_file(ground.path(&format!("a/state/demo/stage/{sha256}"))).unwrap();
-    let outcome = ground.apply(vec![check("a")]).await;
-    assert!(matches!(outcome.failed[0].kind, FailureKind::Artifact(_)), "{outcome:?}");
-    assert!(!Path::new(&ground.path(&format!("a/state/demo/stage/{sha256}"))).exists());
-}
-
-#[tokio::test]
-async fn hosts_fetch_archives_themselves_when_asked_to() {
-    let mut ground = Ground::new(&["a"]);
-    ground.inventory.transfer = Transfer::Pull;
-    let sha256 = Sha256Digest::of(b"content");
-    let mirror = mirror("/served", "content");
-    let stage = |name: &str| {
-        let source = format!("{mirror}/{name}");
-        let artifact =
-            Artifact { product: "etcd".into(), version: "1".into(), source, sha256: sha256.clone() };
-        vec![
-            step(Action::Stage { artifact }, 30),
-            ground.call("[ -f \"$STATE/stage/$word\" ]", sha256.as_str(), 5),
-        ]
-    };
-    let outcome = ground.apply(vec![job("bring", "a", &[], stage("missing"))]).await;
-    assert!(matches!(outcome.failed[0].kind, FailureKind::Artifact(_)), "{outcome:?}");
-    assert!(outcome.failed[0].error.contains("curl"), "{outcome:?}");
-    let outcome = ground.apply(vec![job("bring", "a", &[], stage("served"))]).await;
-    assert!(outcome.is_whole(), "{outcome:?}");
-}
-
-/// The address of a mirror that has one file and knows no ranges.
-fn mirror(path: &'static str, content: &'static str) -> String {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
-        for mut stream in listener.incoming().map_while(Result::ok) {
-            let lines = BufReader::new(&stream).lines().map_while(Result::ok);
-            let request: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
-            let (status, body) = match request.first().and_then(|line| line.split(' ').nth(1)) {
-                Some(asked) if asked == path => ("200 OK", content),
-                _ => ("404 Not Found", ""),
-            };
-            let head =
-                format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
-            let _ = stream.write_all(format!("{head}{body}").as_bytes());
-        }
-    });
-    address
-}
-
-#[tokio::test]
 async fn secrets_go_from_host_to_host_and_from_the_user() {
     let mut ground = Ground::new(&["a", "b"]);
     let (drawn, given, lost) = (SecretId::new("drawn"), SecretId::new("given"), SecretId::new("lost"));
@@ -508,148 +431,4 @@ async fn a_lost_host_is_told_and_the_others_go_on() {
     let lost: Vec<_> = outcome.disconnected.iter().map(|(host, why)| (host.as_str(), why.kind)).collect();
     assert_eq!(lost, [("a", HostErrorKind::Disconnected)]);
     assert!(outcome.failed.is_empty(), "what came of it is not known: {outcome:?}");
-}
-
-#[tokio::test]
-async fn another_run_is_named_and_an_orphan_is_waited_for() {
-    let mut ground = Ground::new(&["a", "b"]);
-    let mut first = ground.sessions().await;
-    lease(&mut first, &Silent, &Cancel::new()).await.unwrap();
-    ground.fleet = Ground::fleet(&ground.root, &["a", "b"], "r2");
-
-    // A live run: its steps change.
-    let steps = (0..40).map(|_| ground.call("sleep 0.3", "", 60)).collect();
-    let gate = vec![ground.call(MEET, "gate", 60)];
-    let working =
-        ground.carry_out(vec![job("long", "a", &[], steps), job("hold", "b", &[], gate)], &mut first);
-    let asking = async {
-        let mut second = ground.sessions().await;
-        let refused = lease(&mut second, &ground.events, &Cancel::new()).await.unwrap_err();
-        ground.cancel.cancel();
-        std::fs::write(ground.path("gate"), "").unwrap();
-        refused
-    };
-    let (_, refused) = tokio::join!(working, asking);
-    assert!(
-        matches!(refused.as_slice(), [LeaseError::Locked { host, holder }] if host.as_str() == "a" && holder.run == "r1"),
-        "{refused:?}"
-    );
-    drop(first);
-
-    // An orphan: its controller is gone, its step still shows.
-    ground.cancel = Cancel::new();
-    std::fs::remove_file(ground.path("gate")).unwrap();
-    let mut second = ground.sessions().await;
-    assert!(!lease(&mut second, &Silent, &ground.cancel).await.unwrap());
-    let text = format!("until [ -e {} ]; do sleep 0.02; done", ground.path("gate"));
-    let step = StepScript { text, limit: Duration::from_secs(60), waits: false };
-    let script = JobScript { id: "orphan@b".into(), guards: Vec::new(), steps: vec![step] };
-    {
-        let never = Cancel::new();
-        let mut begun = false;
-        let mut tell = |frame: &_| begun |= matches!(frame, kuboard_ha::host::session::Frame::Begin(_));
-        let orphan = second.get_mut(&HostName::new("b")).unwrap();
-        let _ = tokio::time::timeout(Duration::from_secs(2), orphan.job(&script, &never, &mut tell)).await;
-        assert!(begun);
-    }
-    drop(second);
-    ground.fleet = Ground::fleet(&ground.root, &["a", "b"], "r3");
-    let mut third = ground.sessions().await;
-    let waiting = lease(&mut third, &ground.events, &ground.cancel);
-    let opening = async {
-        let asked = || {
-            !ground
-                .told(|event| match event {
-                    Event::LeaseAwaited { host, holder } if host.as_str() == "b" => Some(holder.clone()),
-                    _ => None,
-                })
-                .is_empty()
-        };
-        while !asked() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        std::fs::write(ground.path("gate"), "").unwrap();
-    };
-    let (leased, ()) = tokio::join!(waiting, opening);
-    assert!(leased.unwrap(), "what was seen before the wait is stale");
-}
-
-#[tokio::test]
-async fn every_host_that_gives_no_lease_is_told_of() {
-    let open = async |name: &str, answer: &[Act]| {
-        let mut acts = hello();
-        acts.push(Act::Hear("lease\n".into()));
-        acts.extend_from_slice(answer);
-        let host = Fake::new(name, vec![acts]);
-        let session = Session::open(&host, SessionOptions::new("demo", "r2", "")).await.unwrap();
-        (HostName::new(name), session)
-    };
-    let leased = [Act::Say("\nleased\n".into()), Act::Hang];
-    let mut sessions = BTreeMap::from([
-        open("a", &leased).await,
-        open("b", &[]).await,
-        busy("c", "-", "1", 0).await,
-        open("d", &leased).await,
-        open("e", &[]).await,
-    ]);
-    let refused = lease(&mut sessions, &Silent, &Cancel::new()).await.unwrap_err();
-    let told: Vec<String> = refused.iter().map(ToString::to_string).collect();
-    assert_eq!(
-        told,
-        [
-            "the lease of b could not be taken",
-            "c is locked by run r1, which is between two jobs",
-            "the lease of e could not be taken",
-        ]
-    );
-}
-
-/// What a shell says first.
-fn hello() -> Vec<Act> {
-    vec![
-        Act::Say("\nkuboard-ha hello 1\n".into()),
-        Act::Hear("#kuboard-ha end\n".into()),
-        Act::Say("\nready 1700000000\n".into()),
-    ]
-}
-
-/// A host whose lease another run has, at one step that never ends. What its clock says is no matter.
-async fn busy(name: &str, step: &str, since: &str, limit: u64) -> (HostName, Session) {
-    let mut acts = hello();
-    for _ in 0..100 {
-        acts.push(Act::Hear("lease\n".into()));
-        acts.push(Act::Say(format!("\nbusy r1 {step} {since} {limit} 4711\n")));
-    }
-    let host = Fake::new(name, vec![acts]);
-    let session = Session::open(&host, SessionOptions::new("demo", "r2", "")).await.unwrap();
-    (HostName::new(name), session)
-}
-
-#[tokio::test]
-async fn a_step_that_never_ends_is_waited_for_until_its_limit() {
-    for since in ["1", "99999999999"] {
-        let events = Events::default();
-        let mut sessions = BTreeMap::from([busy("a", "etcd.roll@a/2", since, 1).await]);
-        let begun = Instant::now();
-        let refused = lease(&mut sessions, &events, &Cancel::new()).await.unwrap_err();
-        let seconds = begun.elapsed().as_secs_f64();
-        assert_eq!(refused.len(), 1);
-        assert_eq!(refused[0].to_string(), "a is locked by run r1, which is at etcd.roll@a/2");
-        assert!((11.0..20.0).contains(&seconds), "its limit, and ten seconds for its end: {seconds}");
-        let told: Vec<_> = events.0.lock().unwrap().iter().map(|event| format!("{event:?}")).collect();
-        assert!(told.len() == 1 && told[0].contains("run r1, at etcd.roll@a/2, at most 1 s"), "{told:?}");
-    }
-}
-
-#[tokio::test]
-async fn a_wish_to_stop_ends_the_wait_for_a_lease() {
-    let mut sessions = BTreeMap::from([busy("a", "etcd.roll@a/2", "1", 600).await]);
-    let cancel = Cancel::new();
-    let asking = async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        cancel.cancel();
-    };
-    let (refused, ()) = tokio::join!(lease(&mut sessions, &Silent, &cancel), asking);
-    let refused = refused.unwrap_err();
-    assert!(matches!(refused.as_slice(), [LeaseError::Cancelled { .. }]), "{refused:?}");
 }
