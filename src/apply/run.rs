@@ -231,7 +231,7 @@ impl<'a> Run<'a> {
                         Err(_) => Some(Err(Lost {
                             error: format!("not there after {} s", limit.as_secs()),
                             output: String::new(),
-                            kind: FailureKind::TimedOut,
+                            kind: FailureKind::Artifact(None),
                         })),
                     }
                 }

@@ -85,9 +85,8 @@ async fn pull(
     if look.rc == 0 {
         return Ok(());
     }
-    let (error, kind) = super::tell::reason(look.rc, &look.text, script.limit);
-    let kind = if matches!(kind, FailureKind::TimedOut) { kind } else { FailureKind::Artifact(None) };
-    Err(Lost { error, output: look.text, kind })
+    let (error, _) = super::tell::reason(look.rc, &look.text, script.limit);
+    Err(Lost { error, output: look.text, kind: FailureKind::Artifact(None) })
 }
 
 async fn fetched(

@@ -1,7 +1,6 @@
 //! What came of leases and of a plan, as the loop of `up` understands it.
 
 use crate::apply::{self, FailedStep, FailureKind, LeaseError};
-use crate::artifact;
 use crate::cli::converge::{Applied, End, Failure, Hindrance};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
@@ -101,27 +100,30 @@ pub fn applied(outcome: apply::Outcome) -> Applied {
     }
 }
 
+/// What helps where an archive did not come to a host, though this machine had no trouble with it.
+const ON_THE_WAY: &str = "run the same command again; where the host fetches by itself (transfer: pull), it must reach what \
+     `download.url` says: else let this machine send it (transfer: push)";
+
 fn failure(failed: FailedStep) -> Failure {
     let mut evidence = failed.evidence;
-    let lost = match &failed.kind {
-        FailureKind::Artifact(Some(error)) => Some(error),
-        _ => None,
+    let hint = match &failed.kind {
+        FailureKind::Artifact(Some(error)) => {
+            // The first cause is the error itself.
+            evidence.extend(CliError::new(Exit::Download, "").because(error).causes.into_iter().skip(1));
+            Some(error.hint())
+        }
+        FailureKind::Artifact(None) => Some(ON_THE_WAY.to_owned()),
+        _ => failed.cause.as_ref().map(|cause| cause.hint.clone()),
     };
-    if let Some(error) = lost {
-        // The first cause is the error itself.
-        evidence.extend(CliError::new(Exit::Download, "").because(error).causes.into_iter().skip(1));
-    }
     Failure {
         host: failed.host,
         job: failed.job.to_string(),
         step: failed.title,
         error: failed.error,
         evidence,
-        hint: lost
-            .map(artifact::Error::hint)
-            .or_else(|| failed.cause.as_ref().map(|cause| cause.hint.clone())),
+        hint,
         cause: failed.cause,
-        download: lost.is_some(),
+        download: matches!(failed.kind, FailureKind::Artifact(_)),
     }
 }
 
@@ -129,6 +131,7 @@ fn failure(failed: FailedStep) -> Failure {
 mod tests {
     use super::*;
     use crate::apply::Fenced;
+    use crate::artifact;
     use crate::event::Silent;
     use crate::host::session::Holder;
     use crate::host::{HostError, HostErrorKind};
@@ -226,11 +229,13 @@ mod tests {
             failure: artifact::Failure::NotFound,
             kept: 0,
         };
-        let kinds = [FailureKind::Artifact(Some(lost)), FailureKind::TimedOut];
-        let failed = ["a", "b"].into_iter().zip(kinds).map(|(host, kind)| failed(host, kind)).collect();
+        let kinds = [FailureKind::Artifact(Some(lost)), FailureKind::TimedOut, FailureKind::Artifact(None)];
+        let failed = ["a", "b", "c"].into_iter().zip(kinds).map(|(host, kind)| failed(host, kind)).collect();
         let applied = applied(apply::Outcome { changed: 7, failed, ..apply::Outcome::default() });
-        assert_eq!((applied.changed, applied.end, applied.failures.len()), (7, End::Failed, 2));
+        assert_eq!((applied.changed, applied.end, applied.failures.len()), (7, End::Failed, 3));
         assert!(applied.failures[0].download && applied.failures[0].hint.is_some());
         assert!(!applied.failures[1].download && applied.failures[1].hint.is_none());
+        // A host that fetches by itself, or to which it came damaged, has no such error to tell.
+        assert!(applied.failures[2].download && applied.failures[2].hint.is_some());
     }
 }

@@ -4,10 +4,15 @@ use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 
-use kuboard_ha::apply::FailureKind;
+use kuboard_ha::apply::{FailureKind, Outcome};
+use kuboard_ha::cli::applied::applied;
+use kuboard_ha::cli::converge::{Applied, UpOutcome, UpResult};
+use kuboard_ha::cli::exit::Exit;
+use kuboard_ha::cli::output::outcome_event::exit;
 use kuboard_ha::event::Event;
+use kuboard_ha::facts::Facts;
 use kuboard_ha::inventory::model::Transfer;
-use kuboard_ha::plan::model::Action;
+use kuboard_ha::plan::model::{Action, Planning};
 use kuboard_ha::resource::{Artifact, Sha256Digest};
 
 use super::{Ground, job, step};
@@ -46,6 +51,7 @@ async fn archives_are_sent_beside_the_shell() {
     let outcome = ground.apply(vec![check("a")]).await;
     assert!(matches!(outcome.failed[0].kind, FailureKind::Artifact(_)), "{outcome:?}");
     assert!(!Path::new(&ground.path(&format!("a/state/demo/stage/{sha256}"))).exists());
+    ends_as_a_failed_download(outcome);
 }
 
 #[tokio::test]
@@ -66,8 +72,33 @@ async fn hosts_fetch_archives_themselves_when_asked_to() {
     let outcome = ground.apply(vec![job("bring", "a", &[], stage("missing"))]).await;
     assert!(matches!(outcome.failed[0].kind, FailureKind::Artifact(_)), "{outcome:?}");
     assert!(outcome.failed[0].error.contains("curl"), "{outcome:?}");
+    ends_as_a_failed_download(outcome);
     let outcome = ground.apply(vec![job("bring", "a", &[], stage("served"))]).await;
     assert!(outcome.is_whole(), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn a_host_that_fetches_has_so_much_time() {
+    let mut ground = Ground::new(&["a"]);
+    ground.inventory.transfer = Transfer::Pull;
+    // It takes the call, and never answers.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let source = format!("http://{}/served", silent.local_addr().unwrap());
+    let sha256 = Sha256Digest::of(b"content");
+    let artifact = Artifact { product: "etcd".into(), version: "1".into(), source, sha256 };
+    let outcome = ground.apply(vec![job("bring", "a", &[], vec![step(Action::Stage { artifact }, 1)])]).await;
+    assert!(outcome.failed[0].error.contains("after 1 s"), "{outcome:?}");
+    ends_as_a_failed_download(outcome);
+}
+
+/// What `up` makes of it.
+fn ends_as_a_failed_download(outcome: Outcome) {
+    let Applied { changed, failures, hindrances, .. } = applied(outcome);
+    assert!(failures.iter().all(|failure| failure.hint.is_some()), "{failures:?}");
+    let (planning, facts) = (Planning::default(), Facts::default());
+    let ended =
+        UpOutcome { result: UpResult::Failed, changed, rounds: 1, failures, hindrances, planning, facts };
+    assert_eq!(exit(&ended), Exit::Download);
 }
 
 /// The address of a mirror that has one file and knows no ranges.
