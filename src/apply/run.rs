@@ -16,7 +16,7 @@ use super::stage::{self, Lost};
 use super::tell::{self, Teller};
 use super::values::Values;
 use super::wait::{self, NOT_YET};
-use super::{Account, ArtifactSource, FailureKind, Outcome};
+use super::{Account, ArtifactSource, Outcome};
 use crate::event::{Event, EventSink, Silent};
 use crate::host::cancel::Cancel;
 use crate::host::fleet::Fleet;
@@ -223,18 +223,8 @@ impl<'a> Run<'a> {
         tell::begin(what, step, means.sink);
         work.push(Box::pin(async move {
             let begun = Instant::now();
-            let limit = what.steps[step].limit;
             let result = tokio::select! {
-                result = tokio::time::timeout(limit, stage::stage(artifact, &what.host, script, means)) => {
-                    match result {
-                        Ok(result) => Some(result),
-                        Err(_) => Some(Err(Lost {
-                            error: format!("not there after {} s", limit.as_secs()),
-                            output: String::new(),
-                            kind: FailureKind::Artifact(None),
-                        })),
-                    }
-                }
+                result = stage::stage(artifact, &what.host, script, means) => Some(result),
                 () = means.cancel.cancelled() => None,
             };
             Done::Stage { job, step, begun, result }

@@ -26,8 +26,18 @@ pub(super) async fn stage(
     means: &Means<'_>,
 ) -> Result<(), Lost> {
     match means.inventory.transfer {
+        // Each part of it has a limit of its own, and waiting for a turn is no fault: slow lines bring it, too.
         Transfer::Push => push(artifact, host, means).await,
-        Transfer::Pull => pull(artifact, host, script, means).await,
+        // The host says nothing of how far it is.
+        Transfer::Pull => {
+            let limit = script.limit;
+            let pulled = tokio::time::timeout(limit, pull(artifact, host, script, means)).await;
+            pulled.map_err(|_| Lost {
+                error: format!("not there after {} s", limit.as_secs()),
+                output: String::new(),
+                kind: FailureKind::Artifact(None),
+            })?
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use crate::resource::{Artifact, Content, ResourceId};
 
 const MOMENT: Duration = Duration::from_secs(30);
 const PACKAGES: Duration = Duration::from_secs(600);
+/// For a host that fetches by itself: what is sent to it has limits at every part.
 const TRANSFER: Duration = Duration::from_secs(1800);
 
 /// A file as it shall be.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
+use std::time::Duration;
 
 use kuboard_ha::apply::{FailureKind, Outcome};
 use kuboard_ha::cli::applied::applied;
@@ -74,6 +75,16 @@ async fn hosts_fetch_archives_themselves_when_asked_to() {
     assert!(outcome.failed[0].error.contains("curl"), "{outcome:?}");
     ends_as_a_failed_download(outcome);
     let outcome = ground.apply(vec![job("bring", "a", &[], stage("served"))]).await;
+    assert!(outcome.is_whole(), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn what_is_sent_may_take_as_long_as_it_takes() {
+    let ground = Ground { slow: Duration::from_millis(1500), ..Ground::new(&["a"]) };
+    let sha256 = Sha256Digest::of(b"content");
+    std::fs::write(ground.path(sha256.as_str()), "content").unwrap();
+    let artifact = Artifact { product: "etcd".into(), version: "1".into(), source: "x".into(), sha256 };
+    let outcome = ground.apply(vec![job("bring", "a", &[], vec![step(Action::Stage { artifact }, 1)])]).await;
     assert!(outcome.is_whole(), "{outcome:?}");
 }
 

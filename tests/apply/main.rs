@@ -38,6 +38,8 @@ struct Ground {
     inventory: Inventory,
     secrets: BTreeMap<SecretId, Secret<String>>,
     cancel: Cancel,
+    /// How long an archive takes to come to this machine.
+    slow: Duration,
 }
 
 #[derive(Default)]
@@ -49,8 +51,8 @@ impl EventSink for Events {
     }
 }
 
-/// Serves what lies in a folder, by digest.
-struct Folder(PathBuf);
+/// Serves what lies in a folder, by digest, after a while.
+struct Folder(PathBuf, Duration);
 
 impl ArtifactSource for Folder {
     fn path<'a>(
@@ -58,7 +60,10 @@ impl ArtifactSource for Folder {
         artifact: &'a Artifact,
         _sink: &'a dyn EventSink,
     ) -> BoxFuture<'a, Result<PathBuf, artifact::Error>> {
-        Box::pin(async { Ok(self.0.join(artifact.sha256.as_str())) })
+        Box::pin(async {
+            tokio::time::sleep(self.1).await;
+            Ok(self.0.join(artifact.sha256.as_str()))
+        })
     }
 }
 
@@ -81,6 +86,7 @@ impl Ground {
             inventory: inventory(),
             secrets: BTreeMap::new(),
             cancel: Cancel::new(),
+            slow: Duration::ZERO,
         }
     }
 
@@ -120,7 +126,7 @@ impl Ground {
 
     async fn carry_out(&self, jobs: Vec<Job>, sessions: &mut BTreeMap<HostName, Session>) -> Outcome {
         let plan = Plan { stages: vec![Stage { id: StageId("s".into()), title: "S".into() }], jobs };
-        let artifacts = Folder(self.root.path().to_owned());
+        let artifacts = Folder(self.root.path().to_owned(), self.slow);
         let uploads = Semaphore::new(2);
         let means = Means {
             fleet: &self.fleet,
