@@ -44,7 +44,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// A shell between two jobs belongs to a run that lives, or to one whose controller is just gone.
 const BETWEEN_JOBS: Duration = Duration::from_secs(5);
 
-/// Beyond a step's own limit: it is killed, and what it started.
+/// Beyond a limit of the host's own: what is past it is killed, and what that started.
 const SLACK: Duration = Duration::from_secs(10);
 
 /// Takes the leases of all hosts: the first by name alone, then the rest at once, so of two runs over the same hosts one
@@ -69,8 +69,8 @@ pub async fn lease(
     if errors.is_empty() { Ok(stale) } else { Err(errors) }
 }
 
-/// Takes one lease. A step of a run that is gone is waited for: the same step shows all the time, and ends at its
-/// limit. Another step shows that the run lives.
+/// Takes one lease. What a run that is gone has left is waited for: its step ends at its limit, and its shell between two
+/// jobs after the wait for a word. What only a run that lives can do ends the wait.
 async fn one(session: &mut Session, sink: &dyn EventSink, cancel: &Cancel) -> Result<bool, LeaseError> {
     let host = session.host().clone();
     let mut awaited: Option<(Holder, Instant)> = None;
@@ -83,10 +83,7 @@ async fn one(session: &mut Session, sink: &dyn EventSink, cancel: &Cancel) -> Re
         };
         let since = match &awaited {
             Some((first, since)) if *first == holder => *since,
-            // Nobody's name was there to read: it was being written just then.
-            Some((first, _))
-                if first.run != session.run() && !first.run.is_empty() && !holder.run.is_empty() =>
-            {
+            Some((first, _)) if first.run != session.run() && shows_life(first, &holder) => {
                 return Err(LeaseError::Locked { host, holder });
             }
             _ => {
@@ -94,9 +91,11 @@ async fn one(session: &mut Session, sink: &dyn EventSink, cancel: &Cancel) -> Re
                 Instant::now()
             }
         };
-        let patience = match holder.step.as_str() {
-            "" | "-" => BETWEEN_JOBS,
-            _ => Duration::from_secs(holder.limit) + SLACK,
+        let patience = match is_between_jobs(&holder) {
+            // Its connection was cut on our side only: it ends once it has heard nothing for long enough.
+            true if holder.run == session.run() => session.watchdog() + SLACK,
+            true => BETWEEN_JOBS,
+            false => Duration::from_secs(holder.limit) + SLACK,
         };
         if since.elapsed() > patience {
             return Err(LeaseError::Locked { host, holder });
@@ -107,6 +106,17 @@ async fn one(session: &mut Session, sink: &dyn EventSink, cancel: &Cancel) -> Re
             () = cancel.cancelled() => return Err(LeaseError::Cancelled { host }),
         }
     }
+}
+
+fn is_between_jobs(holder: &Holder) -> bool {
+    matches!(holder.step.as_str(), "" | "-")
+}
+
+/// Whether a holder that follows another belongs to a run that lives. The end of a step alone is the end of an orphan, too;
+/// and where nobody's name was there to read, it was being written just then.
+fn shows_life(first: &Holder, next: &Holder) -> bool {
+    let ends = first.run == next.run && !is_between_jobs(first) && is_between_jobs(next);
+    !ends && !first.run.is_empty() && !next.run.is_empty()
 }
 
 /// Who has a lease, at what.

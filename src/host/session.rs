@@ -44,6 +44,7 @@ pub struct Session {
     sent: (Instant, SystemTime),
     clock: Option<Clock>,
     deadlines: Box<Deadlines>,
+    watchdog: Duration,
 }
 
 impl Session {
@@ -61,6 +62,7 @@ impl Session {
             sent,
             clock: None,
             deadlines: Box::new(options.deadlines),
+            watchdog: options.watchdog,
         })
     }
 
@@ -77,6 +79,11 @@ impl Session {
     /// Where the cluster's state lies on the host, an absolute path.
     pub fn state(&self) -> &str {
         &self.state
+    }
+
+    /// How long its shell, and any other of its run, keeps the lease when it hears nothing.
+    pub fn watchdog(&self) -> Duration {
+        self.watchdog
     }
 
     /// The host's clock against ours; known after the first request.

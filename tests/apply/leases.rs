@@ -118,14 +118,56 @@ fn hello() -> Vec<Act> {
 
 /// A host whose lease another run has, at one step that never ends. What its clock says is no matter.
 async fn busy(name: &str, step: &str, since: &str, limit: u64) -> (HostName, Session) {
+    answers(name, &vec![format!("busy r1 {step} {since} {limit} 4711"); 100]).await
+}
+
+/// A host that gives these answers, one after the other, to the run r2.
+async fn answers(name: &str, answers: &[impl AsRef<str>]) -> (HostName, Session) {
     let mut acts = hello();
-    for _ in 0..100 {
+    for answer in answers {
         acts.push(Act::Hear("lease\n".into()));
-        acts.push(Act::Say(format!("\nbusy r1 {step} {since} {limit} 4711\n")));
+        acts.push(Act::Say(format!("\n{}\n", answer.as_ref())));
     }
+    acts.push(Act::Hang);
     let host = Fake::new(name, vec![acts]);
-    let session = Session::open(&host, SessionOptions::new("demo", "r2", "")).await.unwrap();
-    (HostName::new(name), session)
+    let options =
+        SessionOptions { watchdog: Duration::from_secs(1), ..SessionOptions::new("demo", "r2", "") };
+    (HostName::new(name), Session::open(&host, options).await.unwrap())
+}
+
+#[tokio::test]
+async fn an_orphan_of_the_same_run_is_waited_for_until_it_misses_its_controller() {
+    // Between two jobs, longer than a run that lives would stay there.
+    let mut told = vec!["busy r2 etcd.roll@a/2 1 60 4711"];
+    told.extend(["busy r2 - 2 0 4711"; 14]);
+    told.push("leased");
+    let mut sessions = BTreeMap::from([answers("a", &told).await]);
+    assert!(lease(&mut sessions, &Silent, &Cancel::new()).await.unwrap());
+}
+
+#[tokio::test]
+async fn an_orphan_that_is_just_done_is_no_run_that_lives() {
+    let step = "busy r1 etcd.roll@a/2 1 60 4711";
+    let done = "busy r1 - 2 0 4711";
+    let mut sessions = BTreeMap::from([answers("a", &[step, done, "leased"]).await]);
+    assert!(lease(&mut sessions, &Silent, &Cancel::new()).await.unwrap());
+    // What only a run that lives can come to next, or another one.
+    for next in
+        ["busy r1 etcd.roll@a/3 3 60 4711", "busy r1 - 4 0 4711", "busy r3 - 3 0 4711", "busy r3 x@a/0 3 9 1"]
+    {
+        let mut sessions = BTreeMap::from([answers("a", &[step, done, next, "leased"]).await]);
+        let refused = lease(&mut sessions, &Silent, &Cancel::new()).await.unwrap_err();
+        assert!(matches!(refused.as_slice(), [LeaseError::Locked { .. }]), "{next}: {refused:?}");
+    }
+    // One that stays between two jobs is not told from one that lives.
+    let mut told = vec![step; 4];
+    told.extend([done; 100]);
+    let mut sessions = BTreeMap::from([answers("a", &told).await]);
+    let begun = Instant::now();
+    let refused = lease(&mut sessions, &Silent, &Cancel::new()).await.unwrap_err();
+    assert_eq!(refused[0].to_string(), "a is locked by run r1, which is between two jobs");
+    let seconds = begun.elapsed().as_secs_f64();
+    assert!((7.0..12.0).contains(&seconds), "two seconds at its step, and five from there: {seconds}");
 }
 
 #[tokio::test]

@@ -393,7 +393,9 @@ impl<G: Ground> Machine<G> {
         match answer {
             Ok(changed) => *stale |= changed || awaited[host].take().is_some(),
             Err(mark) => match awaited[host] {
-                Some(first) if first != mark && first.run != Some(name) => self.stop(run, End::Locked),
+                Some(first) if first.run != Some(name) && first.shows_life(mark) => {
+                    self.stop(run, End::Locked);
+                }
                 _ => awaited[host] = Some(mark),
             },
         }

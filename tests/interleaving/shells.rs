@@ -26,6 +26,14 @@ pub struct Mark {
     step: Option<(usize, usize)>,
 }
 
+impl Mark {
+    /// Whether what follows it is no orphan's end.
+    pub(crate) fn shows_life(self, next: Self) -> bool {
+        let ends = self.run == next.run && self.step.is_some() && next.step.is_none();
+        self != next && !ends
+    }
+}
+
 /// A connection.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Link {
