@@ -22,12 +22,16 @@ pub fn masked(text: &str, problems: &[Problem]) -> String {
             found.look(&tree, false);
             spans.extend(found.secrets);
             // What is said in comments and within values.
-            let mut from = 0;
-            for edge in found.edges.into_iter().chain([text.len()]) {
+            let (mut from, mut beside) = (0, false);
+            for (edge, next) in found.edges.into_iter().chain([(text.len(), false)]) {
                 if from < edge {
                     spans.extend(in_words(text.as_bytes(), from..edge));
+                    if beside {
+                        spans.extend(in_comments(text.as_bytes(), from..edge));
+                    }
                     from = edge;
                 }
+                beside = next;
             }
         }
         // Nobody can tell where a value ends.
@@ -48,8 +52,8 @@ pub fn masked(text: &str, problems: &[Problem]) -> String {
 #[derive(Default)]
 struct Found {
     secrets: Vec<Range<usize>>,
-    /// Where keys and single values begin and end.
-    edges: Vec<usize>,
+    /// Where keys and single values begin and end, and whether a secret is what ends there.
+    edges: Vec<(usize, bool)>,
 }
 
 impl Found {
@@ -57,7 +61,7 @@ impl Found {
     fn look(&mut self, node: &Node, secret: bool) {
         match &node.shape {
             Shape::Null => {}
-            Shape::Scalar(_) => self.note(node.place, secret),
+            Shape::Scalar(_) => self.note(node.place, secret, secret),
             Shape::List(items) => items.iter().for_each(|item| self.look(item, secret)),
             Shape::Map(entries) => self.entries(entries, secret),
         }
@@ -69,16 +73,18 @@ impl Found {
             let alone = matches!(entry.value.shape, Shape::Null);
             // `{ password: half, another half }` and `{half}`: what looks like a key is of the secret.
             let half = alone && (secret || spoke == Some(entry.key_place.line));
-            self.note(entry.key_place, half);
-            if speaks(entry.key.as_bytes()) {
+            let speaks = spoken(entry.key.as_bytes()).is_some();
+            self.note(entry.key_place, half, half || speaks);
+            if speaks {
                 spoke = Some(entry.key_place.line);
             }
-            self.look(&entry.value, speaks(entry.key.as_bytes()) || secret && !is_source(entry));
+            self.look(&entry.value, speaks || secret && !is_source(entry));
         }
     }
 
-    fn note(&mut self, place: Place, secret: bool) {
-        self.edges.extend([place.start, place.end]);
+    /// What stands at a place; beside a secret stands perhaps more of it.
+    fn note(&mut self, place: Place, secret: bool, beside: bool) {
+        self.edges.extend([(place.start, false), (place.end, beside)]);
         if secret {
             self.secrets.push(place.start..place.end);
         }
@@ -94,15 +100,23 @@ fn is_source(entry: &Entry) -> bool {
     }
 }
 
-fn speaks(key: &[u8]) -> bool {
-    spoken(key).is_some()
-}
-
 /// Where the first word that speaks of a secret ends.
 fn spoken(text: &[u8]) -> Option<usize> {
     let text = text.to_ascii_lowercase();
     let find = |word: &str| text.windows(word.len()).position(|part| part == word.as_bytes());
     SPEAKING.iter().filter_map(|word| Some((find(word)?, word.len()))).min().map(|(at, length)| at + length)
+}
+
+/// The comments between two values: perhaps ` #` and what follows are of a password.
+fn in_comments(text: &[u8], within: Range<usize>) -> Vec<Range<usize>> {
+    let mut spans = Vec::new();
+    let mut at = within.start;
+    for line in text[within].split(|byte| is_line_end(*byte)) {
+        let comment = line.iter().position(|byte| *byte == b'#');
+        spans.extend(comment.map(|begun| at + begun + 1..at + line.len()));
+        at += line.len() + 1;
+    }
+    spans
 }
 
 /// What stands beside words that speak of a secret, in text of any kind: the rest of the line, and the lines that may
@@ -156,10 +170,11 @@ fn continues(line: &[u8], column: usize) -> bool {
     if depth > column || line.is_empty() {
         return true;
     }
+    let item = line.iter().take_while(|byte| depth < column && matches!(byte, b'-' | b' ')).count();
+    let line = &line[item..];
     let key = line.iter().position(|byte| !is_of_key(*byte) && !b"\"'".contains(byte)).unwrap_or(line.len());
     let is_key = line[key..].starts_with(b":") && line.get(key + 1).is_none_or(u8::is_ascii_whitespace);
-    let is_item = depth < column && line.starts_with(b"- ");
-    !(is_key || is_item)
+    key == 0 || !is_key
 }
 
 fn indent(text: &[u8]) -> usize {
@@ -223,7 +238,7 @@ mod tests {
         for (text, shown) in [
             (
                 "a: { pasword: hunter2, MY_SECRET: \"a b\" }\npassword: { env: X }\r\nPassw: é # the key\n",
-                "a: { pasword: *******, MY_SECRET: ***** }\npassword: { env: X }\r\nPassw: ** # the key\n",
+                "a: { pasword: *******, MY_SECRET: ***** }\npassword: { env: X }\r\nPassw: ** #********\n",
             ),
             ("ssh: { password: poison, user: ops }\nb: 1", "ssh: { password: ******, user: ops }\nb: 1"),
             ("{\"password\":\"a, b\",\"b\":1}", "{\"password\":******,\"b\":1}"),
@@ -240,7 +255,7 @@ mod tests {
     fn where_the_text_is_yaml_the_whole_value_is_masked() {
         for (text, shown) in [
             ("pasword: correct, horse battery\nb: 1", "pasword: **********************\nb: 1"),
-            ("sudo_pasword: \"ab\\\"hunter2\" # c", "sudo_pasword: ************* # c"),
+            ("sudo_pasword: \"ab\\\"hunter2\" # c", "sudo_pasword: ************* #**"),
             ("admin_pasword: pa}ss-hunter2", "admin_pasword: *************"),
             ("passwrd: 'it''s hunter2'", "passwrd: ***************"),
             ("E_PASSWORD: x\nE_PASSWORD: x, hunter2", "E_PASSWORD: *\nE_PASSWORD: **********"),
@@ -251,6 +266,8 @@ mod tests {
             ("pasword:\n  \"one\n  two\"\nb: 1", "pasword:\n  ****\n******\nb: 1"),
             ("pasword:\n  of: [a, 1]\n  b: { c: d }", "pasword:\n  of: [*, *]\n  b: { c: * }"),
             ("pasword: {hunter2}", "pasword: {*******}"),
+            ("pasword: #hunter2\nb: 1", "pasword: #*******\nb: 1"),
+            ("ssh: { pasword: ab #hunter2\n } # c", "ssh: { pasword: ** #*******\n } #**"),
             ("pasword: { env: not a name }", "pasword: { env: ********** }"),
             ("pasword: { file: secrets/a.txt }", "pasword: { file: secrets/a.txt }"),
             ("a: secrets/a.txt\nb: 1 # token: x", "a: secrets/a.txt\nb: 1 # token: *"),
@@ -272,8 +289,9 @@ mod tests {
             ("pasword: |\n  one\n two\nb: 1", "pasword: *\n  ***\n ***\nb: 1"),
             ("pasword: |\nline\r\nline\nb: [", "pasword: *\n****\r\n****\nb: ["),
             ("pasword: \"one\ntwo\"\nb: 1", "pasword: ****\n****\nb: 1"),
+            ("- pasword: \"one\n- two\n: x\"\n- b: 1", "- pasword: ****\n*****\n****\n- b: 1"),
             ("- pasword: a\n  b: c\n- d: [", "- pasword: *\n  b: c\n- d: ["),
-            ("- secrets:\n  - a\n    b: c\n  d: e\n- [", "- secrets:\n  ***\n    ****\n  d: e\n- ["),
+            ("- secrets:\n  - a\n    b: c\n  d: e\n- f: [", "- secrets:\n  ***\n    ****\n  d: e\n- f: ["),
             ("pasword: &hunter2 x\nb: 1", "pasword: **********\nb: 1"),
         ] {
             assert_eq!(masked(text, &[]), shown);
