@@ -45,6 +45,13 @@ pub fn with_an_empty_store(inventory: &Inventory) -> String {
     kuboard::begin_anew(inventory)
 }
 
+/// Hosts that were seen and on which what keeps its state in the store has served: with that store, and no other.
+pub fn served_from_store<'i>(inventory: &'i Inventory, facts: &Facts) -> Vec<&'i HostName> {
+    let served =
+        |host: &&HostName| facts.host(host).is_some_and(|seen| seen.manifest.contains_key(kuboard::SERVED));
+    inventory.hosts.keys().filter(served).collect()
+}
+
 /// Why something of a service does not come up, where that is known. What the service itself says for sure comes first,
 /// then what any might have; that it waits for a neighbour counts only where it has no trouble of its own.
 pub fn explain(service: Option<Service>, inventory: &Inventory, evidence: &Evidence) -> Option<Cause> {

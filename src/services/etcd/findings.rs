@@ -338,7 +338,7 @@ fn go_on_alone(dir: &str) -> String {
     )
 }
 
-fn join(hosts: &[&HostName]) -> String {
+pub(super) fn join(hosts: &[&HostName]) -> String {
     match hosts {
         [] => "none".to_owned(),
         [one] => one.to_string(),

@@ -8,6 +8,7 @@ macro_rules! with_health {
     };
 }
 
+mod anew;
 mod by_hand;
 mod causes;
 mod config;
@@ -75,7 +76,7 @@ pub fn plan(draft: &mut Draft<'_>) {
         return;
     }
     findings::report(draft, &judgement);
-    if judgement.verdict.has_plan() {
+    if !anew::refused(draft, &judgement) && judgement.verdict.has_plan() {
         converge::draft(draft, &judgement);
     }
 }

@@ -16,5 +16,6 @@ pub use causes::{cause, scene};
 pub use check::begin_anew;
 pub use effects::effects;
 pub use look::look;
+pub use names::SERVED;
 pub use plan::plan;
 pub use read::read;
