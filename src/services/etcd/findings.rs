@@ -15,12 +15,13 @@ use crate::plan::model::{Finding, Severity};
 use crate::resource::HostName;
 use crate::services;
 
-/// Adds the findings of a judgement.
-pub(super) fn report(draft: &mut Draft<'_>, judgement: &Judgement) {
+/// Adds the findings of a judgement; whether there is anything to be done.
+pub(super) fn report(draft: &mut Draft<'_>, judgement: &Judgement) -> bool {
     let left_out = &draft.seen.without;
     let sights = Sight::all(draft.inventory, draft.seen);
     let scene = Scene { inventory: draft.inventory, sights, judgement, left_out };
     let mut all = scene.cluster();
+    let works = judgement.verdict.has_plan() && scene.comes_up();
     if judgement.verdict == Verdict::Unknown {
         all.push(scene.unknown(|host| left_out.contains(host)));
     } else {
@@ -43,6 +44,7 @@ pub(super) fn report(draft: &mut Draft<'_>, judgement: &Judgement) {
     for finding in all {
         draft.find(finding);
     }
+    works
 }
 
 /// Where systemd looks for additions to the unit.
@@ -63,6 +65,7 @@ impl Scene<'_> {
             Verdict::LostQuorum => vec![self.lost_quorum()],
             Verdict::Split => vec![self.split()],
             Verdict::DataMissing => self.data_missing(),
+            Verdict::Stopped => self.too_few().into_iter().collect(),
             _ => Vec::new(),
         }
     }
@@ -95,16 +98,7 @@ impl Scene<'_> {
             "The etcd cluster has lost its majority: data is left on {with}, and there is none on {without}. Starting \
              the empty ones would form a cluster without what Kuboard stored."
         );
-        let way = self.survivor().map_or_else(
-            |before| format!("{before}then run up again: it says how the newest copy goes on by itself"),
-            |survivor| {
-                let alone = go_on_alone(dir);
-                format!(
-                    "Let it go on by itself, on {survivor}:\n  {alone}\nthen run up again: it takes the others in as new \
-                     members"
-                )
-            },
-        );
+        let way = self.way_on();
         let copy = if self.holders().count() > 1 { "newest" } else { "last" };
         let hint = format!(
             "look for the missing disks on {without}:\n  {}\nthen run up again. If they are lost for good, what the {copy} \
@@ -114,13 +108,9 @@ impl Scene<'_> {
         Finding::cluster(Severity::Blocked, "etcd.lost-quorum", message).hint(hint)
     }
 
-    fn holders(&self) -> impl Iterator<Item = &Sight<'_>> {
-        self.sights.iter().filter(|sight| sight.has_wal())
-    }
-
     /// Whose copy goes furthest; or what must be done before that can be told. Only a member that runs says how far it
     /// goes: one that does not may have what the others lack. A text goes on with what to run then.
-    fn survivor(&self) -> Result<&HostName, String> {
+    pub(super) fn survivor(&self) -> Result<&HostName, String> {
         let unseen = self.sights.iter().filter(|sight| sight.etcd.is_none()).map(|sight| sight.host);
         let unseen: Vec<&HostName> = unseen.filter(|host| !self.left_out.contains(*host)).collect();
         if !unseen.is_empty() {
@@ -330,7 +320,7 @@ impl Scene<'_> {
 
 /// Makes a cluster of its own of what a member has. The drop-in lies under /run: a boot forgets it. etcd keeps the
 /// cluster's id, and all that this member knows to be committed.
-fn go_on_alone(dir: &str) -> String {
+pub(super) fn go_on_alone(dir: &str) -> String {
     format!(
         "systemctl stop etcd; cp -a {dir} /root/etcd-last-copy && mkdir -p {DROP_IN} && printf \
          '[Service]\\nEnvironment=ETCD_FORCE_NEW_CLUSTER=true\\n' >{DROP_IN}/last-copy.conf && systemctl daemon-reload && \

@@ -5,7 +5,7 @@ use super::client_url;
 use super::findings::Scene;
 use super::handmade;
 use super::sight::Sight;
-use super::verdict::MemberState;
+use super::verdict::{MemberState, Verdict};
 use crate::plan::model::{Finding, Severity};
 use crate::resource::HostName;
 
@@ -37,6 +37,24 @@ impl Scene<'_> {
                     }
                 ),
             ),
+            // With a quorum its data is replaced by that of the others; without one it may be the newest copy or an old one.
+            MemberState::DiskChanged if self.judgement.verdict != Verdict::Formed => {
+                let sight = self.sight(host)?;
+                blocked(
+                    "etcd.disk-changed",
+                    format!(
+                        "The data of the member on {host} lies on {} now, and {} is on record. What lies there may be an \
+                         old copy.",
+                        disk(sight.disk_id().as_deref()),
+                        disk(sight.entry(super::DISK))
+                    ),
+                    format!(
+                        "if the data was moved there whole, on {host}:\n  {}\nelse mount the disk that is on record: \
+                         findmnt {dir}; lsblk -f\nthen run up again",
+                        by_hand::forget_disk(self.inventory)
+                    ),
+                )
+            }
             MemberState::Unseen => Some(
                 Finding::on(
                     host,
@@ -119,5 +137,13 @@ impl Scene<'_> {
             by_hand::move_aside(dir, &entries)
         );
         Some(Finding::on(host, Severity::Blocked, "etcd.foreign-data", message).hint(hint))
+    }
+}
+
+/// `/var/lib/etcd 1-2`, as it is recorded, in words.
+fn disk(id: Option<&str>) -> String {
+    match id.and_then(|id| id.split_once(' ')) {
+        Some((point, uuid)) => format!("the disk {uuid} at {point}"),
+        None => "the root disk".to_owned(),
     }
 }

@@ -245,7 +245,7 @@ fn initial_cluster(quorum: &Quorum, host: &HostName, url: &str) -> String {
     entries.join(",")
 }
 
-fn why_lost(state: &MemberState) -> String {
+pub(super) fn why_lost(state: &MemberState) -> String {
     match state {
         MemberState::Wiped => "its data is gone",
         MemberState::Amnesiac => "it was started on an empty disk and has forgotten what it promised",

@@ -27,6 +27,7 @@ mod repair;
 mod sight;
 #[cfg(test)]
 mod testing;
+mod too_few;
 mod verdict;
 mod wal;
 
@@ -75,8 +76,8 @@ pub fn plan(draft: &mut Draft<'_>) {
     if fixed::settings(draft) {
         return;
     }
-    findings::report(draft, &judgement);
-    if !anew::refused(draft, &judgement) && judgement.verdict.has_plan() {
+    let works = findings::report(draft, &judgement);
+    if works && !anew::refused(draft, &judgement) {
         converge::draft(draft, &judgement);
     }
 }

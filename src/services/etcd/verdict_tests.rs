@@ -454,6 +454,50 @@ fn every_mixture_has_a_plan_or_a_way_out() {
     assert!(seen.len() >= 8, "{seen:?}");
 }
 
+/// A cluster that stands still and that no start brings back is never "unchanged".
+#[test]
+fn a_stopped_cluster_starts_with_a_majority_or_blocks() {
+    let spoil: [fn(&mut Scene, usize); 6] = [
+        |_, _| {},
+        |scene, number| {
+            scene.recorded_disk(number, "/var/lib/etcd 1-2");
+            scene.disk(number, "/var/lib/etcd", "3-4");
+        },
+        |scene, number| scene.etcd(number).complaints = vec!["amnesiac".to_owned()],
+        Scene::wiped,
+        Scene::unreachable,
+        |scene, number| {
+            scene.lives(number);
+            scene.leaderless(number);
+            scene.etcd(number).members = Observed::Known(vec![scene.members()[number % 3].clone()]);
+        },
+    ];
+    let mut blocking = BTreeSet::new();
+    for mixture in 0..6_usize.pow(3) {
+        let mut scene = Scene::formed(3);
+        for number in 1..=3 {
+            scene.stopped(number);
+        }
+        for (index, digit) in [mixture % 6, mixture / 6 % 6, mixture / 36].into_iter().enumerate() {
+            spoil[digit](&mut scene, index + 1);
+        }
+        let judgement = judge(&scene.inventory, &scene.facts);
+        let startable = judgement
+            .hosts(|state| matches!(state, MemberState::Stopped | MemberState::Unhealthy { .. }))
+            .len();
+        if judgement.verdict != Verdict::Stopped || startable > judgement.voters / 2 {
+            continue;
+        }
+        let (_, findings) = scene.plan();
+        let blocked: Vec<_> =
+            findings.iter().filter(|finding| finding.severity == Severity::Blocked).collect();
+        assert!(!blocked.is_empty(), "{mixture}: {:?}", judgement.members);
+        blocking.extend(blocked.iter().map(|finding| finding.code.clone()));
+        codes(&scene);
+    }
+    assert_eq!(blocking, ["etcd.disk-changed", "etcd.too-few-members"].map(str::to_owned).into());
+}
+
 #[test]
 fn data_says_itself_whose_it_is() {
     let data = |scene: &mut Scene, number, cluster: &str, member: &str| {
