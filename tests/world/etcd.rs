@@ -134,7 +134,8 @@ impl World {
         Ok(Log { cluster: id, member: member_id(host.as_str()), ..Log::default() })
     }
 
-    /// A first start as `existing`: somebody who lives must list it, and its own list must be as long.
+    /// A first start as `existing`: somebody who lives must list it, and its own list must be as long. Entries of one name
+    /// are one member with several addresses.
     fn joined(&self, host: &HostName, list: &str) -> Result<Log, &'static str> {
         let url = self.url(host);
         let lives = |id: &String| {
@@ -145,7 +146,9 @@ impl World {
         let mut known = self.clusters.iter().filter(|(id, _)| lives(id));
         let found = known.find_map(|(id, cluster)| Some((id, cluster, cluster.entry(&url)?)));
         let Some((id, cluster, entry)) = found else { return Err("cannot-fetch-cluster") };
-        if list.split(',').count() != cluster.members.len() {
+        let names: BTreeSet<&str> =
+            list.split(',').filter_map(|entry| Some(entry.split_once('=')?.0)).collect();
+        if names.len() != cluster.members.len() {
             return Err("member-count-unequal");
         }
         Ok(Log { cluster: id.clone(), member: entry.id.clone(), ..Log::default() })
@@ -216,7 +219,10 @@ impl World {
         for host in &up {
             let url = self.url(host);
             for entry in cluster.members.iter_mut().filter(|entry| entry.peer_urls.contains(&url)) {
-                entry.name = host.to_string();
+                // It says its name itself: two machines may have the same.
+                let named = self.etcd[host].process.as_ref();
+                let name = named.and_then(|process| process.running.environment.get("ETCD_NAME"));
+                entry.name = name.cloned().unwrap_or_else(|| host.to_string());
             }
             let store = self.store(host);
             if let (Some(log), Some(process)) = (&mut store.log, &mut store.process) {

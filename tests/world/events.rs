@@ -1,5 +1,7 @@
 //! What can happen to machines, in words that a case can use: `power-cut etcd1 etcd2`, `stop etcd.service etcd2`.
 
+use std::collections::BTreeSet;
+
 use kuboard_ha::facts::model::{Active, FileFact, FileState, Observed, UnitState};
 use kuboard_ha::plan::plan;
 use kuboard_ha::resource::{HostName, Sha256Digest};
@@ -89,6 +91,28 @@ pub fn happen(world: &mut World, event: &str) {
             }
             for host in &world.inventory.etcd.hosts {
                 world.etcd.entry(host.clone()).or_default();
+            }
+        }
+        // The machine lives on at its address; its name is wanted for another.
+        "outlive" => {
+            for host in hosts(0) {
+                let old = HostName::new(format!("{host}-old"));
+                let (url, store) = (world.url(&host), world.etcd.remove(&host).unwrap_or_default());
+                world.urls.insert(old.clone(), url);
+                world.etcd.insert(old.clone(), store);
+                let rename = |names: &mut BTreeSet<HostName>| {
+                    if names.remove(&host) {
+                        names.insert(old.clone());
+                    }
+                };
+                let logs = world.etcd.values_mut().filter_map(|store| store.log.as_mut());
+                logs.for_each(|log| rename(&mut log.published));
+                for cluster in world.clusters.values_mut() {
+                    rename(&mut cluster.published);
+                    if cluster.leader.as_ref() == Some(&host) {
+                        cluster.leader = Some(old.clone());
+                    }
+                }
             }
         }
         // The folder of records and secrets is gone; the files are nobody's.

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use kuboard_ha::inventory::Inventory;
+use kuboard_ha::resource::HostName;
 
 use super::changed_inventory;
 use super::events::happen;
@@ -26,6 +27,10 @@ pub fn hurt() -> Vec<(&'static str, World)> {
     let three = of(&["node-1", "node-2", "node-3"]);
     let five = of(&["node-1", "node-2", "node-3", "node-4", "node-5"]);
     let moved = of(&["node-1", "node-2", "node-4"]);
+    let mut elsewhere = three.clone();
+    if let Some(host) = elsewhere.hosts.get_mut(&HostName::new("node-3")) {
+        host.address = [10, 99, 16, 39].into();
+    }
     let happened = |world: &World, events: &[&str]| {
         let mut world = world.clone();
         for event in events {
@@ -51,6 +56,10 @@ pub fn hurt() -> Vec<(&'static str, World)> {
         ("shrunk", adopted(large.clone(), &three)),
         ("moved, the old one dead", adopted(happened(&sound, &["power-cut node-3"]), &moved)),
         ("moved, the old one alive", adopted(sound.clone(), &moved)),
+        (
+            "moved under its name, the old one alive",
+            happened(&adopted(happened(&sound, &["outlive node-3"]), &elsewhere), &["replace node-3"]),
+        ),
     ]
 }
 

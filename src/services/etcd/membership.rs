@@ -226,7 +226,8 @@ fn standing(member: &Member) -> String {
     format!("{url}={role}{state}")
 }
 
-/// Everybody whom the cluster lists, and the host itself; etcd compares addresses and their number, not names.
+/// Everybody whom the cluster lists, and the host itself. etcd compares addresses and the number of members, not names, and
+/// entries of one name are one member to it: who is outside the inventory may have had the name of a host that moved.
 fn initial_cluster(quorum: &Quorum, host: &HostName, url: &str) -> String {
     let mut entries: Vec<String> = Vec::new();
     for (name, url) in quorum.hosts() {
@@ -237,8 +238,7 @@ fn initial_cluster(quorum: &Quorum, host: &HostName, url: &str) -> String {
     for member in &quorum.listed {
         let known = member.peer_urls.iter().any(|listed| quorum.hosts().any(|(_, url)| url == listed));
         if !known && !member.peer_urls.iter().any(|listed| listed == url) {
-            let name =
-                if member.name.is_empty() { format!("member-{}", member.id) } else { member.name.clone() };
+            let name = format!("member-{}", member.id);
             entries.extend(member.peer_urls.iter().map(|url| format!("{name}={url}")));
         }
     }

@@ -135,6 +135,32 @@ fn members_are_added_one_by_one() {
 }
 
 #[test]
+fn a_member_moves_to_another_machine_under_its_name() {
+    let mut scene = Scene::formed(3);
+    let before = scene.members();
+    let moved = scene.inventory.hosts.get_mut(&host(3)).unwrap();
+    moved.address = "10.99.16.23".parse().unwrap();
+    scene.replaced(3);
+    for number in [1, 2] {
+        let urls = before.iter().map(|member| (member.peer_urls[0].clone(), true));
+        scene.etcd(number).answering = urls.collect();
+    }
+    let (plan, findings) = scene.plan();
+    assert!(findings.is_empty(), "{findings:#?}");
+    assert_eq!(repairs(&plan), ["etcd.join@etcd3", "etcd.snapshot@etcd1", "etcd.remove-a3@etcd1"]);
+    let mut after = scene.clone();
+    after.apply(&plan, usize::MAX);
+    let Observed::Known(Some(process)) = after.etcd(3).running.clone() else { panic!("it does not run") };
+    // etcd takes two entries of one name for one member with two addresses, and counts one too few.
+    assert_eq!(
+        process.environment["ETCD_INITIAL_CLUSTER"],
+        "etcd1=http://10.99.16.11:2380,etcd2=http://10.99.16.12:2380,etcd3=http://10.99.16.23:2380,\
+         member-a3=http://10.99.16.13:2380"
+    );
+    ends_from_everywhere(&scene);
+}
+
+#[test]
 fn members_that_the_file_drops_are_removed_one_by_one() {
     for from in [5, 7] {
         let scene = grown(from, 3);
