@@ -247,6 +247,33 @@ fn power_cuts_during_a_rolling_change_are_recovered_from() {
     }
 }
 
+/// The look fell into an election: by the time of the first step all members serve again, and are rolled.
+#[test]
+fn a_change_that_is_planned_during_an_election_does_not_restart_all_members_at_once() {
+    let patch = serde_json::json!({ "etcd": { "settings": { "ETCD_SNAPSHOT_COUNT": "20000" } } });
+    let file = Path::new("inventories").join("three-machines.yaml");
+    let mut world = World::running(&world::inventory(&file));
+    world.adopt(&world::changed_inventory(&file, &patch));
+    let voteless = |world: &mut World| {
+        world.etcd.values_mut().filter_map(|store| store.process.as_mut()).for_each(|process| {
+            process.joined = false;
+        });
+    };
+    voteless(&mut world);
+    let planning = look_and_plan(&world);
+    assert!(!planning.is_blocked(), "{}", world::listing(&planning));
+    let members = world.inventory.etcd.hosts.clone();
+    let ran = |world: &World| -> Vec<_> {
+        members.iter().map(|host| world.etcd[host].process.as_ref().unwrap().running.clone()).collect()
+    };
+    let before = ran(&world);
+    world.run_side_by_side(&planning, usize::MAX, &mut chooser(7));
+    assert_eq!(ran(&world), before, "nobody was restarted:\n{}", world::listing(&planning));
+    assert!(members.iter().all(|host| world.has_quorum(host)));
+    must_end_empty(&mut world).unwrap();
+    assert_ne!(ran(&world), before);
+}
+
 #[test]
 fn a_run_cut_off_with_all_power_gone_is_finished_from_every_step() {
     let inventory = sample("three-machines.yaml");

@@ -348,6 +348,7 @@ impl World {
                 store.process.is_some() && store.log.as_ref().is_some_and(|log| !log.published.contains(host))
             }),
             "etcd.healthy" => self.named(&guard.test, "hosts").iter().all(|host| self.has_quorum(host)),
+            "etcd.unhealthy" => !self.has_quorum(host),
             "kuboard.engine" => {
                 self.ground.host(host).is_some_and(|seen| engine(seen) && container(seen).is_none())
             }

@@ -254,13 +254,21 @@ impl Walk<'_, '_> {
         let data_dir = self.draft.inventory.etcd.data_dir.clone();
         let change = self.coming_up(host);
         let differs = self.running_difference(host);
+        let args = [("port", self.draft.inventory.etcd.client_port.to_string())];
+        let unhealthy = Procedure::new("etcd.unhealthy", with_health!("sh/guard_unhealthy.sh"), args);
         let mut job = self.draft.job("etcd.start", "etcd", host);
         job.after(configured);
         let full =
             Procedure::new("etcd.wal", include_str!("sh/guard_wal.sh"), [("data_dir", data_dir.clone())]);
         job.guard(&format!("data in {data_dir}"), full);
+        let restarts = change == UnitChange::RestartNoBlock;
+        if restarts {
+            // One look may fall into an election, and nobody else waits for this restart.
+            job.guard("the member still does not serve", unhealthy);
+        }
+        let risk = if restarts { Risk::Restart } else { Risk::None };
         let reason = differs.unwrap_or_else(|| "stopped -> started".to_owned());
-        job.unit(UNIT, change, &STAMP, Reason::Differs(reason), Risk::None, MOMENT);
+        job.unit(UNIT, change, &STAMP, Reason::Differs(reason), risk, MOMENT);
         job.done()
     }
 

@@ -313,6 +313,26 @@ fn a_member_that_cannot_start_gets_the_corrected_setting() {
     ends(&scene);
 }
 
+/// One look may fall into an election. Who is to be restarted for a change is asked once more, and people before.
+#[test]
+fn members_that_run_and_did_not_answer_are_restarted_only_while_they_do_not_serve() {
+    let mut scene = with_setting(3);
+    for number in 1..=3 {
+        scene.leaderless(number);
+    }
+    let (plan, _) = scene.plan();
+    let text = listing(&plan);
+    for number in 1..=3 {
+        let start = format!(
+            "etcd.start@etcd{number} <- etcd.configure@etcd1 etcd.configure@etcd2 etcd.configure@etcd3\n  ? data in \
+             /var/lib/etcd\n  ? the member still does not serve\n"
+        );
+        assert!(text.contains(&start), "{text}");
+    }
+    assert_eq!(plan.risk(), Risk::Restart, "{text}");
+    ends(&scene);
+}
+
 #[test]
 fn a_member_that_runs_and_is_not_healthy_is_awaited() {
     let mut scene = Scene::formed(3);
