@@ -1,7 +1,7 @@
 //! Why a member does not come up, as only etcd says it.
 
 use super::by_hand;
-use super::{HOME, UNIT, USER};
+use super::{HOME, UNIT, USER, client_url};
 use crate::causes::{Evidence, Need, Reach, Scene, plain};
 use crate::event::Cause;
 use crate::inventory::Inventory;
@@ -169,16 +169,19 @@ pub(super) fn no_space(end: &str) -> Cause {
     )
 }
 
-/// The members' data differ.
-pub(super) fn corrupt(kind: &str, end: &str, dir: &str) -> Cause {
+/// The members' data differ. Any member is asked: the one that is let go of may be the best that was seen.
+pub(super) fn corrupt(inventory: &Inventory, kind: &str) -> Cause {
+    let ends: Vec<String> = inventory.etcd.hosts.iter().map(|host| client_url(inventory, host)).collect();
+    let ends = ends.join(",");
     Cause::new(
         "etcd.alarm",
         format!("etcd raised the alarm {kind}: the members' data differ, and it serves no more."),
         format!(
-            "see which member differs:\n  etcdctl --endpoints={end} alarm list\n  etcdctl --endpoints={end} endpoint hashkv \
-             --cluster -w table\nlet the one that differs be replaced, there:\n  {}\nthen run `kuboard-ha up`, and \
-             last:\n  etcdctl --endpoints={end} alarm disarm",
-            by_hand::let_go(dir)
+            "see which member differs:\n  etcdctl --endpoints={ends} alarm list\n  etcdctl --endpoints={ends} endpoint hashkv -w \
+             table\nlet go of the one that differs, on its host:\n  {}\nthen end the alarm; while it is raised, `kuboard-ha \
+             up` does nothing:\n  etcdctl --endpoints={ends} alarm disarm\nthen run `kuboard-ha up`: it replaces that member, \
+             once you say yes",
+            by_hand::let_go(&inventory.etcd.data_dir)
         ),
     )
 }
@@ -188,9 +191,7 @@ fn alarm(inventory: &Inventory, evidence: &Evidence) -> Option<Cause> {
     if evidence.says(&["database space exceeded", "ALARM NOSPACE"]) {
         return Some(no_space(&end));
     }
-    evidence
-        .says(&["ALARM CORRUPT", "alarm:CORRUPT"])
-        .then(|| corrupt("CORRUPT", &end, &inventory.etcd.data_dir))
+    evidence.says(&["ALARM CORRUPT", "alarm:CORRUPT"]).then(|| corrupt(inventory, "CORRUPT"))
 }
 
 fn settings(evidence: &Evidence) -> Option<Cause> {

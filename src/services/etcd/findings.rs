@@ -232,7 +232,8 @@ impl Scene<'_> {
              member is never taken for an empty one."
         );
         let (severity, hint) = if unseen.iter().all(|host| left_out(host)) {
-            (Severity::Blocked, "a quorum, or a first start, needs them: run up without --without".to_owned())
+            let back = "a quorum, or a first start, needs them: run up without --without";
+            (Severity::Blocked, format!("{back}{}", self.way_without(&names)))
         } else {
             (Severity::Unknown, format!("make {names} reachable, then run up again"))
         };
@@ -270,7 +271,7 @@ impl Scene<'_> {
             let cause = if kind == "NOSPACE" {
                 causes::no_space(&end)
             } else {
-                causes::corrupt(kind, &end, &self.inventory.etcd.data_dir)
+                causes::corrupt(self.inventory, kind)
             };
             Finding::of(None, Severity::Blocked, cause)
         };

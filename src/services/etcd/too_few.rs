@@ -1,4 +1,5 @@
-//! A stopped cluster that cannot come up: there is data for a majority, and too little of it may be started.
+//! A cluster that cannot come up as it is: too few members may be started, or will ever be seen again; and how what is left
+//! goes on.
 
 use super::by_hand;
 use super::findings::{Scene, go_on_alone, join};
@@ -63,6 +64,23 @@ impl Scene<'_> {
         };
         let hint = format!("{look}{}", self.way_on());
         Some(Finding::cluster(Severity::Blocked, "etcd.too-few-members", message).hint(hint))
+    }
+
+    /// What can be done where machines that a quorum needs never come back; nothing where no cluster is known to have been.
+    pub(super) fn way_without(&self, gone: &str) -> String {
+        if !self.holders().any(|sight| sight.recorded_cluster().is_some()) {
+            return String::new();
+        }
+        let at_once = match self.survivor() {
+            Ok(survivor) => {
+                format!("or at once, on {survivor}:\n  {}", go_on_alone(&self.inventory.etcd.data_dir))
+            }
+            Err(before) => format!("or at once. {before}"),
+        };
+        format!(
+            "\nif {gone} will never be back, or only empty: put empty machines in their places and run up without \
+             --without: it says how what is left goes on\n{at_once}"
+        )
     }
 
     /// How the newest of the copies that are left goes on, as far as that can be told now.
