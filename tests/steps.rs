@@ -402,10 +402,11 @@ fn a_digest_is_the_same_with_openssl_and_where_it_is_broken_and_a_missing_file_h
     }
 }
 
-/// An etcdctl whose snapshots are whole: what they hold, and the digest of it.
+/// An etcdctl whose snapshots are whole: what they hold, and the digest of it. As the real one it refuses a flag that the
+/// environment says as well.
 const SAVING_ETCDCTL: &str = r#"mkdir -p etcd/member/snap
 echo db >etcd/member/snap/db
-printf '%s\n' '#!/bin/sh' 'while [ $# -gt 1 ]; do shift; done' 'printf precious >"$1"' \
+printf '%s\n' '#!/bin/sh' 'env | grep -v ETCDCTL_API= | grep ^ETCDCTL_ && exit 128' 'while [ $# -gt 1 ]; do shift; done' 'printf precious >"$1"' \
     'sha256sum <"$1" | cut -c1-64 | sed "s/../\\\\x&/g" | while read -r sum; do env printf "$sum"; done >sum; cat sum >>"$1"' >etcdctl
 chmod +x etcdctl
 data_dir=$PWD/etcd etcdctl=$PWD/etcdctl port=2379
@@ -430,6 +431,16 @@ fn the_snapshot_just_taken_stays_whatever_the_clock_said_before() {
             .collect();
         left.sort();
         assert_eq!(left, ["2098", "2099"].map(|year| folder.join(format!("{year}0101T000000Z-r0.db"))));
+    });
+}
+
+#[test]
+fn a_snapshot_is_taken_whatever_somebody_set_for_their_own_etcdctl() {
+    let take = include_str!("../src/services/etcd/sh/snapshot.sh");
+    let set = "export ETCDCTL_ENDPOINTS=http://elsewhere:2379 ETCDCTL_USER='a b' ETCDCTL_CACERT=\"$(printf 'x\\ny')\"\n";
+    everywhere(|scratch| {
+        let said = scratch.run(&format!("{SAVING_ETCDCTL}{set}{take}")).unwrap();
+        assert!(Path::new(said.trim()).is_file(), "{said}");
     });
 }
 
