@@ -280,7 +280,7 @@ look_users() {
 look_units() {
 	section units
 	units=$(systemctl show -p Id,LoadState,ActiveState,SubState,UnitFileState,Result,NRestarts,MainPID,NeedDaemonReload \
-		-p FragmentPath,InvocationID,ActiveEnterTimestampMonotonic,ExecMainStartTimestampMonotonic "$@" 2>/dev/null)
+		-p FragmentPath,DropInPaths,InvocationID,ActiveEnterTimestampMonotonic,ExecMainStartTimestampMonotonic "$@" 2>/dev/null)
 	printf '%s\n' "$units"
 	section stamps
 	for unit in "$@"; do

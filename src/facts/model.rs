@@ -312,6 +312,8 @@ pub struct UnitState {
     pub needs_reload: bool,
     /// Where its unit file lies.
     pub fragment: String,
+    /// Its `DropInPaths`: files that add to it.
+    pub drop_ins: Vec<String>,
     /// The keys, joined by `+`, of the files that the live process was started or reloaded with; `None` where
     /// nothing runs, `Unknown` where it cannot be told.
     pub running: Observed<Option<ContentKey>>,

@@ -51,6 +51,7 @@ pub fn units(
             pid: value("MainPID").parse().unwrap_or(0),
             needs_reload: value("NeedDaemonReload") == "yes",
             fragment: value("FragmentPath").to_owned(),
+            drop_ins: value("DropInPaths").split_whitespace().map(str::to_owned).collect(),
             running: Observed::Known(None),
         };
         if state.pid > 0 {
@@ -122,6 +123,7 @@ mod tests {
             "InvocationID=abc",
             "ExecMainStartTimestampMonotonic=500000000",
             "UnitFileState=enabled",
+            "DropInPaths=/etc/systemd/system/e.service.d/a.conf /run/systemd/system/e.service.d/b.conf",
             "",
             "Id=x.service",
             "LoadState=not-found",
@@ -138,5 +140,6 @@ mod tests {
         assert_eq!(key(read(&[], 9_000.0)), "disk");
         assert_eq!(key(read(&[], 9_900.0)), "older");
         assert!(read(&[], 0.0).enabled);
+        assert_eq!(read(&[], 0.0).drop_ins.len(), 2);
     }
 }

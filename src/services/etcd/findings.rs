@@ -7,6 +7,7 @@ use super::by_hand;
 use super::causes;
 use super::client_url;
 use super::config;
+use super::drop_in;
 use super::sight::Sight;
 use super::verdict::{Judgement, MemberState, Verdict};
 use crate::inventory::Inventory;
@@ -39,6 +40,7 @@ pub(super) fn report(draft: &mut Draft<'_>, judgement: &Judgement) -> bool {
     if judgement.verdict.has_plan() {
         all.extend(scene.alarms());
     }
+    all.extend(scene.sights.iter().filter_map(|sight| drop_in::finding(draft.inventory, sight)));
     all.extend(scene.other_bootstrap());
     all.extend(scene.set_aside());
     for finding in all {

@@ -13,6 +13,7 @@ mod by_hand;
 mod causes;
 mod config;
 mod converge;
+mod drop_in;
 mod effects;
 mod findings;
 mod fixed;
