@@ -28,6 +28,8 @@ pub struct EtcdFacts {
     pub health: Observed<Result<(), String>>,
     /// `member list`, serializable, from the own loopback.
     pub members: Observed<Vec<Member>>,
+    /// Whether any key is stored, by its own copy: `POST /v3/kv/range` on loopback, which answers without quorum.
+    pub stored: Observed<bool>,
     /// By peer address of every other member that it lists: whether something answers there.
     pub answering: BTreeMap<String, bool>,
     /// Active alarms, as `NOSPACE`, from the own loopback.

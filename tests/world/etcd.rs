@@ -59,6 +59,8 @@ pub struct Cluster {
     pub(super) published: BTreeSet<HostName>,
     /// The last write that was acknowledged.
     pub(super) index: u64,
+    /// Whether a replica has written its first keys.
+    pub(super) stored: bool,
     /// How many members were ever added.
     added: usize,
 }

@@ -58,6 +58,7 @@ impl World {
             status: Observed::Known(None),
             health: Observed::Known(Err("nothing listens on the client port".to_owned())),
             members: Observed::Unknown("nothing listens on the client port".to_owned()),
+            stored: Observed::Unknown("nothing listens on the client port".to_owned()),
             answering: BTreeMap::new(),
             alarms: Vec::new(),
             manual_token: store.by_hand,
@@ -79,6 +80,7 @@ impl World {
             facts.health = Observed::Known(Err("no answer within 3 s".to_owned()));
             return facts;
         }
+        facts.stored = Observed::Known(cluster.stored);
         let learner = cluster.entry(&self.url(host)).is_some_and(|entry| entry.learner);
         let id = |host: &HostName| cluster.entry(&self.url(host)).map(|entry| entry.id.clone());
         let version =

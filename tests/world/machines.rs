@@ -229,6 +229,9 @@ impl World {
             if let Some(kuboard) = &mut seen.kuboard {
                 (kuboard.web, kuboard.agent) = (Observed::Known(up), Observed::Known(up));
             }
+            if up {
+                self.clusters.values_mut().for_each(|cluster| cluster.stored = true);
+            }
         }
         self.move_address();
     }

@@ -12,7 +12,7 @@ use super::release::directory;
 use super::repair::is_lost;
 use super::sight::Sight;
 use super::verdict::{Judgement, MemberState, Verdict};
-use super::{BOOTSTRAP, CURRENT, ENV_FILE, HOME, PROGRAMS, UNIT, UNIT_FILE, USER, is_built};
+use super::{BOOTSTRAP, CURRENT, ENV_FILE, HOME, PROGRAMS, UNIT, UNIT_FILE, USER};
 use crate::inventory::Inventory;
 use crate::plan::diff::FileWanted;
 use crate::plan::draft::{Draft, JobDraft, Milestone};
@@ -96,7 +96,8 @@ impl Walk<'_, '_> {
     fn prepare(&mut self) {
         let token = SecretId::new(SecretId::ETCD_TOKEN);
         // A log holds ids made of the token: from the first one on, it must not change.
-        let consumed = is_built(self.draft.inventory, self.draft.seen);
+        let sights = Sight::all(self.draft.inventory, self.draft.seen);
+        let consumed = sights.iter().any(|sight| sight.has_wal() || sight.recorded_cluster().is_some());
         let wanted =
             SecretWanted { id: token, hosts: &self.hosts, length: TOKEN_LENGTH, consumed, drawn: consumed };
         let tokens = self.draft.secret(&wanted);

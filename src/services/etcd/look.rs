@@ -18,6 +18,9 @@ const OTHERS: &str = include_str!("sh/probe_others.sh");
 pub(super) const HEALTH_LIMIT: Duration = Request::LIMIT;
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 
+/// How many keys there are, from the first to the last; no key is read.
+const ANY_KEY: &str = r#"{"key":"AA==","range_end":"AA==","count_only":true,"serializable":true}"#;
+
 /// Adds what the service looks at on a member's host.
 pub fn look(inventory: &Inventory, host: &HostName, looks: &mut Looks) {
     let etcd = &inventory.etcd;
@@ -66,6 +69,7 @@ pub fn look(inventory: &Inventory, host: &HostName, looks: &mut Looks) {
             next: Some(others),
             ..ask("etcd.members", loopback, etcd.client_port, "/v3/cluster/member/list", "{}")
         },
+        ask("etcd.stored", loopback, etcd.client_port, "/v3/kv/range", ANY_KEY),
         ask("etcd.peers", &own, etcd.peer_port, "/members", ""),
         ask("etcd.health", loopback, etcd.client_port, "/health", ""),
     ]);

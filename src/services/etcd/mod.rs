@@ -83,9 +83,16 @@ pub fn plan(draft: &mut Draft<'_>) {
     }
 }
 
-/// Whether a member with data, or the record of one, was seen: then this cluster is not new.
-pub fn is_built(inventory: &Inventory, facts: &Facts) -> bool {
-    Sight::all(inventory, facts).iter().any(|sight| sight.has_wal() || sight.recorded_cluster().is_some())
+/// Whether anything is stored: then replicas have been at work. A first start that was cut off leaves an empty store. Where no
+/// member tells, one that was formed counts.
+pub fn is_in_use(inventory: &Inventory, facts: &Facts) -> bool {
+    let sights = Sight::all(inventory, facts);
+    let told: Vec<bool> = sights.iter().filter_map(|sight| sight.etcd?.stored.known().copied()).collect();
+    if told.is_empty() {
+        sights.iter().any(|sight| sight.recorded_cluster().is_some())
+    } else {
+        told.contains(&true)
+    }
 }
 
 /// `http://10.99.16.11:2380`, IPv6 bracketed.

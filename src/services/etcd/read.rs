@@ -22,6 +22,7 @@ pub fn read(name: &str, output: &str, facts: &mut HostFacts) {
             etcd.alarms = etcd.status.known().and_then(Option::as_ref).map(alarms).unwrap_or_default();
         }
         "etcd.members" => facts.etcd.get_or_insert_default().members = members(&answer(output)),
+        "etcd.stored" => facts.etcd.get_or_insert_default().stored = stored(&answer(output)),
         "etcd.others" => facts.etcd.get_or_insert_default().answering = answering(output),
         "etcd.health" => facts.etcd.get_or_insert_default().health = health(&answer(output)),
         _ => {}
@@ -143,6 +144,14 @@ fn members(answer: &Answer<'_>) -> Observed<Vec<Member>> {
             let list = value["members"].as_array().map(Vec::as_slice).unwrap_or_default();
             Observed::Known(list.iter().map(member).collect())
         }
+        Ok(None) => Observed::Unknown("nothing listens on the client port".to_owned()),
+        Err(why) => Observed::Unknown(why),
+    }
+}
+
+fn stored(answer: &Answer<'_>) -> Observed<bool> {
+    match json(answer, "the client port") {
+        Ok(Some(value)) => Observed::Known(number(&value["count"]) > 0),
         Ok(None) => Observed::Unknown("nothing listens on the client port".to_owned()),
         Err(why) => Observed::Unknown(why),
     }

@@ -132,3 +132,16 @@ fn garbage_is_no_answer() {
     read("questdb.look", "x", &mut facts);
     assert!(facts.etcd.is_none());
 }
+
+#[test]
+fn whether_anything_is_stored_is_told_without_a_key() {
+    let answer = |body: &str| {
+        let output = format!("HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n{body}");
+        seen("etcd.stored", &output).stored
+    };
+    let header = r#""header":{"cluster_id":"10930","member_id":"16657","revision":"1","raft_term":"2"}"#;
+    assert_eq!(answer(&format!("{{{header}}}")), Observed::Known(false));
+    assert_eq!(answer(&format!("{{{header},\"count\":\"7\"}}")), Observed::Known(true));
+    assert!(matches!(seen("etcd.stored", "exit 7").stored, Observed::Unknown(_)));
+    assert!(matches!(seen("etcd.stored", "").stored, Observed::Unknown(_)));
+}

@@ -111,7 +111,7 @@ fn initialised(draft: &Draft<'_>, hosts: &[HostName]) -> bool {
 /// The secrets of all replicas; by host, the jobs that bring them.
 fn secrets(draft: &mut Draft<'_>, hosts: &[HostName], served: bool) -> BTreeMap<HostName, Vec<JobId>> {
     let mut jobs: BTreeMap<HostName, Vec<JobId>> = BTreeMap::new();
-    let drawn = served || etcd::is_built(draft.inventory, draft.seen);
+    let drawn = served || etcd::is_in_use(draft.inventory, draft.seen);
     let mut bring = |draft: &mut Draft<'_>, id: SecretId, length: u8| {
         let wanted = SecretWanted { id, hosts, length, consumed: served, drawn };
         for (host, job) in draft.secret(&wanted) {

@@ -71,7 +71,7 @@ fn password(draft: &mut Draft<'_>, questdb: &Questdb) -> std::collections::BTree
     let has_others =
         |host: &HostName| draft.seen.host(host).is_some_and(|seen| seen.secrets.contains_key(&agent_key));
     let is_new = draft.inventory.kuboard.hosts.iter().any(has_others);
-    let drawn = consumed || etcd::is_built(draft.inventory, draft.seen) && !is_new;
+    let drawn = consumed || etcd::is_in_use(draft.inventory, draft.seen) && !is_new;
     let id = SecretId::new(SecretId::QUESTDB_PASSWORD);
     draft.secret(&SecretWanted { id, hosts: &hosts, length: 32, consumed, drawn })
 }
