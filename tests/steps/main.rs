@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "what helpers of a test cannot do ends the test")]
 
+mod archives;
+mod looks;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
@@ -9,19 +12,20 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use kuboard_ha::facts::look::{DockerLook, FileLook, Looks};
+use kuboard_ha::facts::look::Looks;
 use kuboard_ha::facts::model::{FileState, HostFacts, Observed};
-use kuboard_ha::facts::probe::{files, sections};
+use kuboard_ha::facts::probe::files;
 use kuboard_ha::facts::read::read;
 use kuboard_ha::facts::script::script as facts_script;
 use kuboard_ha::host::PRELUDE;
 use kuboard_ha::inventory::model::Transfer;
 use kuboard_ha::plan::model::{Action, Job, JobId, Reason, Risk, SecretChange, StageId, Step};
 use kuboard_ha::plan::script::{RUNTIME, quote, script};
-use kuboard_ha::resource::{Artifact, Content, HostName, Part, ResourceId, SecretForm, Sha256Digest};
+use kuboard_ha::resource::{Content, HostName, Part, ResourceId, SecretForm, Sha256Digest};
 use kuboard_ha::secret::{Fingerprint, Secret, SecretId};
 
 const SHELLS: [&[&str]; 3] = [&["dash"], &["bash", "--posix"], &["busybox", "sh"]];
+
 const HOSTILE: &str = "quote ' double \" dollar $(touch pwned) back `id` \\ {{x}} %n é\nsecond";
 
 struct Scratch {
@@ -220,16 +224,6 @@ fn minted_secrets_are_long_enough_private_and_different() {
 }
 
 #[test]
-fn a_host_without_a_role_tells_which_secrets_it_keeps_from_before() {
-    everywhere(|scratch| {
-        assert!(scratch.look(&Looks::default()).secrets.is_empty());
-        scratch.secret("agent-key", "x");
-        let seen = scratch.look(&Looks::default()).secrets;
-        assert_eq!(seen.keys().map(SecretId::as_str).collect::<Vec<_>>(), ["agent-key"]);
-    });
-}
-
-#[test]
 fn a_secret_that_did_not_arrive_fails_and_one_that_did_leaves_no_copy() {
     everywhere(|scratch| {
         let put = || scratch.act(Action::Secret { id: SecretId::new("p"), change: SecretChange::Supply });
@@ -290,118 +284,6 @@ fn a_link_is_swapped_and_a_directory_in_its_place_is_refused() {
     });
 }
 
-fn archive(scratch: &Scratch, entries: &[(&str, &str)]) -> Artifact {
-    let mut builder =
-        tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
-    for (name, text) in entries {
-        let mut header = tar::Header::new_gnu();
-        header.set_size(text.len() as u64);
-        header.set_mode(0o755);
-        builder.append_data(&mut header, name, text.as_bytes()).unwrap();
-    }
-    let bytes = builder.into_inner().unwrap().finish().unwrap();
-    let sha256 = Sha256Digest::of(&bytes);
-    fs::create_dir_all(scratch.state().join("stage")).unwrap();
-    fs::write(scratch.state().join(format!("stage/{sha256}.part")), bytes).unwrap();
-    Artifact { product: "p".into(), version: "1".into(), source: String::new(), sha256 }
-}
-
-#[test]
-fn an_archive_is_verified_unpacked_beside_and_recorded() {
-    everywhere(|scratch| {
-        let artifact = archive(scratch, &[("p-1/tool", "T"), ("p-1/other", "O"), ("p-1/doc/x", "X")]);
-        let directory = scratch.path("opt/p/1").to_str().unwrap().to_owned();
-        scratch.act(Action::Stage { artifact: artifact.clone() }).unwrap();
-        let install = Action::Install {
-            artifact: artifact.clone(),
-            directory: directory.clone(),
-            members: vec!["tool".into(), "doc".into()],
-        };
-        scratch.act(install).unwrap();
-        assert_eq!(fs::read_to_string(format!("{directory}/tool")).unwrap(), "T");
-        assert!(
-            Path::new(&directory).join("doc/x").exists() && !Path::new(&directory).join("other").exists()
-        );
-        let stamp = scratch.run(&format!("tree_stamp {}", quote(&directory))).unwrap();
-        assert_eq!(
-            scratch.manifest()[&format!("install {directory}")],
-            format!("{} {}", artifact.sha256, stamp.trim())
-        );
-        let looks = Looks { installs: [directory.clone()].into(), ..Looks::default() };
-        let intact = || scratch.look(&looks).installs[&directory].as_ref().unwrap().intact;
-        assert!(intact());
-        fs::write(format!("{directory}/tool"), "tampered").unwrap();
-        assert_ne!(scratch.run(&format!("tree_stamp {}", quote(&directory))).unwrap(), stamp);
-        assert!(!intact());
-    });
-}
-
-#[test]
-fn an_archive_with_another_digest_is_thrown_away() {
-    everywhere(|scratch| {
-        let artifact = archive(scratch, &[("p-1/tool", "T")]);
-        let part = scratch.state().join(format!("stage/{}.part", artifact.sha256));
-        fs::write(&part, "something else").unwrap();
-        let said = scratch.act(Action::Stage { artifact }).unwrap_err();
-        assert!(said.contains("digest of the archive is") && !part.exists(), "{said}");
-    });
-}
-
-#[test]
-fn an_archive_is_on_the_disk_before_it_has_its_name() {
-    everywhere(|scratch| {
-        let sha256 = archive(scratch, &[("p-1/tool", "T")]).sha256;
-        // Whether its last name is there yet when each file is brought to the disk.
-        let noting =
-            format!("sync() {{ [ -e \"$STATE/stage/{sha256}\" ] || echo \"${{1##*/}}\" >>synced; }}\n");
-        scratch.run(&format!("{noting}staged {sha256}")).unwrap();
-        let synced = fs::read_to_string(scratch.path("synced")).unwrap_or_default();
-        assert_eq!(synced, format!("{sha256}.part\n"));
-    });
-}
-
-#[test]
-fn an_archive_that_a_power_cut_has_damaged_goes_and_comes_again() {
-    let (whole, address) = (Sha256Digest::of(b"whole"), quote("https://h/a"));
-    everywhere(|scratch| {
-        let damaged = scratch.state().join("stage").join(whole.as_str());
-        let damage = || {
-            fs::create_dir_all(damaged.parent().unwrap()).unwrap();
-            fs::write(&damaged, "whol\0").unwrap();
-        };
-        damage();
-        let said = scratch.run(&format!("unpack {whole} \"$PWD/opt\"")).unwrap_err();
-        assert!(said.contains("is damaged") && said.contains("the next up brings it again"), "{said}");
-        assert!(!damaged.exists() && !scratch.path("opt").exists());
-        // Unreadable, or gone: no better.
-        let said = scratch.run(&format!("unpack {whole} \"$PWD/opt\"")).unwrap_err();
-        assert!(said.contains("the next up brings it again"), "{said}");
-        damage();
-        let said = scratch.run(&format!("staged {whole}")).unwrap_err();
-        assert!(!damaged.exists() && said.contains("digest of the archive is unknown"), "{said}");
-        // A host that downloads by itself does so at once.
-        damage();
-        scratch.run(&format!("{NOTING_CURL}fetch_staged {whole} {address}")).unwrap();
-        assert_eq!(fs::read_to_string(&damaged).unwrap(), "whole");
-        scratch.run(&format!("{NOTING_CURL}fetch_staged {whole} {address}")).unwrap();
-        assert_eq!(fs::read_to_string(scratch.path("calls")).unwrap().lines().count(), 1);
-    });
-}
-
-#[test]
-fn a_digest_is_the_same_with_openssl_and_where_it_is_broken_and_a_missing_file_has_none() {
-    let expected = Sha256Digest::of(b"whole");
-    let broken = "openssl() { echo 'symbol lookup error' >&2; return 127; }\n";
-    for before in ["", broken] {
-        everywhere(|scratch| {
-            fs::write(scratch.path("f"), "whole").unwrap();
-            let said = scratch.run(&format!("{before}digest f; echo \"$digest\"")).unwrap();
-            assert_eq!(said.trim(), expected.as_str());
-            scratch.run(&format!("{before}digest missing")).unwrap_err();
-        });
-    }
-}
-
 /// An etcdctl whose snapshots are whole: what they hold, and the digest of it. As the real one it refuses a flag that the
 /// environment says as well.
 const SAVING_ETCDCTL: &str = r#"mkdir -p etcd/member/snap
@@ -414,7 +296,7 @@ data_dir=$PWD/etcd etcdctl=$PWD/etcdctl port=2379
 
 #[test]
 fn the_snapshot_just_taken_stays_whatever_the_clock_said_before() {
-    let take = format!("{SAVING_ETCDCTL}{}", include_str!("../src/services/etcd/sh/snapshot.sh"));
+    let take = format!("{SAVING_ETCDCTL}{}", include_str!("../../src/services/etcd/sh/snapshot.sh"));
     everywhere(|scratch| {
         let folder = scratch.state().join("snapshots");
         fs::create_dir_all(&folder).unwrap();
@@ -436,7 +318,7 @@ fn the_snapshot_just_taken_stays_whatever_the_clock_said_before() {
 
 #[test]
 fn a_snapshot_is_taken_whatever_somebody_set_for_their_own_etcdctl() {
-    let take = include_str!("../src/services/etcd/sh/snapshot.sh");
+    let take = include_str!("../../src/services/etcd/sh/snapshot.sh");
     let set = "export ETCDCTL_ENDPOINTS=http://elsewhere:2379 ETCDCTL_USER='a b' ETCDCTL_CACERT=\"$(printf 'x\\ny')\"\n";
     everywhere(|scratch| {
         let said = scratch.run(&format!("{SAVING_ETCDCTL}{set}{take}")).unwrap();
@@ -474,164 +356,6 @@ fn a_package_manager_that_fails_for_another_reason_is_not_asked_for_minutes() {
         assert!(said.contains("no such disk"), "{said}");
         assert_eq!(fs::read_to_string(scratch.path("tries")).unwrap().lines().count(), 2);
     });
-}
-
-#[test]
-fn of_a_file_with_secrets_only_what_is_none_leaves_the_host() {
-    everywhere(|scratch| {
-        let path = scratch.path("app.env");
-        let shown = |scratch: &Scratch| {
-            let clear = FileLook::Only(vec!["A".into(), "ONCE".into()]);
-            let looks =
-                Looks { files: [(path.to_str().unwrap().to_owned(), clear)].into(), ..Looks::default() };
-            let said = scratch.run(&facts_script(&looks)).unwrap();
-            assert!(!said.contains("poison"), "{said}");
-            let texts = sections(&said).into_iter().find(|section| section.name == "text");
-            texts.map(|section| section.lines.join("\n"))
-        };
-        // Somebody else's: nothing of it.
-        fs::write(&path, "A=poison\n").unwrap();
-        assert_eq!(shown(scratch), None);
-        // Ours, with a secret that the inventory no longer names, and one that it now has in the clear.
-        scratch.secret("env.ONCE", "poison");
-        let text = "# ours\nA=a b=c\nGONE=poison\nAB=poison\nONCE=poison\n\nnot a line of ours: poison\n";
-        fs::remove_file(&path).unwrap();
-        scratch.write(&path, &Content::text(text)).unwrap();
-        let expected = "# ours\nA=a b=c\nGONE=***\nAB=***\nONCE=***\n\n***";
-        assert_eq!(shown(scratch).as_deref(), Some(expected));
-    });
-}
-
-#[test]
-fn who_listens_and_who_is_connected_is_told() {
-    let here = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let there = std::net::TcpListener::bind(("::1", 0)).unwrap();
-    let place = here.local_addr().unwrap();
-    let caller = std::net::TcpStream::connect(place).unwrap();
-    let (_held, _) = here.accept().unwrap();
-    everywhere(|scratch| {
-        let looks = Looks { ports: [place.port()].into(), ..Looks::default() };
-        let said = scratch.run(&facts_script(&looks)).unwrap();
-        let facts = scratch.look(&looks);
-        for place in [place, there.local_addr().unwrap()] {
-            let found = facts.listeners.iter().find(|found| found.port == place.port()).unwrap();
-            assert_eq!(found.ip, place.ip());
-            let process = found.process.as_deref().unwrap();
-            assert!(process.ends_with(&format!("({})", std::process::id())), "{process}");
-        }
-        // Loopback is nobody else; the look itself told of it.
-        assert!(facts.callers.is_empty() && said.contains(&format!("caller {:04X} 0100007F", place.port())));
-    });
-    drop(caller);
-}
-
-#[test]
-fn a_connection_that_breaks_off_is_no_answer_and_says_nothing_of_the_shell() {
-    let breaking = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let port = breaking.local_addr().unwrap().port();
-    std::thread::spawn(move || {
-        for caller in breaking.incoming().flatten() {
-            // Ended with something unread, it is reset.
-            let _ = caller.peek(&mut [0]);
-        }
-    });
-    everywhere(|scratch| {
-        assert_eq!(scratch.run(&format!("http_get 127.0.0.1 {port} / 2>&1 || true")).unwrap(), "");
-    });
-}
-
-#[test]
-fn a_find_that_cannot_tell_is_no_find_that_found_nothing() {
-    everywhere(|scratch| {
-        let files = [(scratch.path("app.env").to_str().unwrap().to_owned(), FileLook::default())].into();
-        let look = facts_script(&Looks { files, ..Looks::default() });
-        assert!(sections(&scratch.run(&look).unwrap()).iter().any(|section| section.name == "end"));
-        let stub = "mkdir bin; printf '%s\\n' '#!/bin/sh' 'exit 1' >bin/find; chmod +x bin/find; PATH=$PWD/bin:$PATH";
-        assert!(scratch.run(&format!("{stub}\n{look}")).is_err());
-    });
-}
-
-/// A client of an engine that has no time for one of its calls. Nobody waits for seconds here.
-const SLOW_DOCKER: &str = r#"mkdir bin
-printf '%s\n' '#!/bin/sh' 'case "$*" in "$(cat hangs)"*) sleep 20 ;; version*) echo version 20.10.24 ;; esac' >bin/docker
-printf '%s\n' '#!/bin/sh' "case \$2 in docker) shift; exec $(command -v timeout) 0.3 \"\$@\" ;; esac" "exec $(command -v timeout) \"\$@\"" >bin/timeout
-chmod +x bin/*
-PATH=$PWD/bin:$PATH
-"#;
-
-#[test]
-fn a_docker_that_does_not_answer_in_time_is_no_docker_without_containers() {
-    let docker = DockerLook { containers: ["kuboard".into()].into(), images: ["a/b:1".into()].into() };
-    let looks = Looks { docker: Some(docker), ..Looks::default() };
-    // The engine is up here, and no curl can ask it.
-    let asks = "is_active() { true; }\nask_docker() { :; }\nbeside docker";
-    let look = format!("{SLOW_DOCKER}{}", facts_script(&looks).replacen("beside docker", asks, 1));
-    everywhere(|scratch| {
-        for (call, answers) in
-            [("inspect", false), ("image inspect", false), ("ps", false), ("version", false), ("none", true)]
-        {
-            fs::write(scratch.path("hangs"), call).unwrap();
-            let (facts, _) = read(&looks, &scratch.run(&look).unwrap());
-            fs::remove_dir_all(scratch.path("bin")).unwrap();
-            assert_eq!(
-                matches!(facts.docker, Observed::Known(Some(_))),
-                answers,
-                "{call}: {:?}",
-                facts.docker
-            );
-        }
-    });
-}
-
-/// Says what firewalld 1.3 does where nothing binds an interface to a zone.
-const UNBOUND_FIREWALLD: &str = r"mkdir -p bin
-printf '%s\n' '#!/bin/sh' 'case $1 in' --get-default-zone')' 'echo public ;;' --list-all-zones')' 'cat zones ;;' esac >bin/firewall-cmd
-printf '%s\n' public '  target: default' '  interfaces: ' '  services: ssh' >zones
-chmod +x bin/firewall-cmd
-PATH=$PWD/bin:$PATH
-";
-
-#[test]
-fn a_firewalld_without_a_bound_interface_is_a_firewall() {
-    everywhere(|scratch| {
-        let looks = Looks::default();
-        let said = scratch.run(&format!("{UNBOUND_FIREWALLD}{}", facts_script(&looks))).unwrap();
-        let firewall = read(&looks, &said).0.firewall.known().unwrap().clone().unwrap();
-        assert!(firewall.drops && firewall.allowed == [22].into(), "{firewall:?}");
-    });
-}
-
-/// A curl that notes how it was called and goes on with what is there, as the real one does.
-const NOTING_CURL: &str = r#"mkdir -p bin
-printf '%s\n' '#!/bin/sh' 'echo "$*" >>calls' 'cat >>asked' 'while [ "$1" != -o ]; do shift; done' \
-    'if [ -s "$2" ]; then { [ ! -e full ] || exit 22; }; printf rest >>"$2"; else printf whole >"$2"; fi' >bin/curl
-chmod +x bin/curl
-PATH=$PWD/bin:$PATH
-"#;
-
-#[test]
-fn a_host_that_fetches_by_itself_shows_no_token_and_trusts_no_leftover() {
-    let whole = Sha256Digest::of(b"whole");
-    let address = "https://h/a?sig=\"poison\\";
-    let fetch = format!("{NOTING_CURL}fetch_staged {whole} {}", quote(address));
-    for (left, calls) in [(None, 1), (Some("whole"), 0), (Some("other"), 2), (Some(""), 1)] {
-        everywhere(|scratch| {
-            let stage = scratch.state().join("stage");
-            fs::create_dir_all(&stage).unwrap();
-            if let Some(left) = left {
-                fs::write(stage.join(format!("{whole}.part")), left).unwrap();
-            }
-            scratch.run(&fetch).unwrap();
-            assert_eq!(fs::read_to_string(stage.join(whole.as_str())).unwrap(), "whole");
-            let called = fs::read_to_string(scratch.path("calls")).unwrap_or_default();
-            assert_eq!(called.lines().count(), calls, "{left:?}: {called}");
-            assert!(!called.contains("poison"), "{called}");
-            if calls > 0 {
-                let asked = fs::read_to_string(scratch.path("asked")).unwrap();
-                assert!(asked.starts_with("url = \"https://h/a?sig=\\\"poison\\\\\"\n"), "{asked}");
-            }
-        });
-    }
 }
 
 #[test]
