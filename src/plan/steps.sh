@@ -252,14 +252,15 @@ rpm_add() {
 		package_added=
 		for candidate in $(package_names "$package"); do
 			if command -v dnf >/dev/null 2>&1; then
-				dnf install -y "$candidate" && package_added=yes && break
+				dnf install -y --exclude=podman-docker "$candidate" && package_added=yes && break
 			elif command -v yum >/dev/null 2>&1; then
-				yum install -y "$candidate" && package_added=yes && break
+				yum install -y --exclude=podman-docker "$candidate" && package_added=yes && break
 			elif command -v zypper >/dev/null 2>&1; then
 				zypper --non-interactive install "$candidate" && package_added=yes && break
 			fi
 		done
-		[ -n "$package_added" ] || fail "the package $package could not be installed; install it by hand"
+		[ -n "$package_added" ] ||
+			fail "no package could be installed of: $(package_names "$package" | tr '\n' ' ')install what it is called here by hand"
 	done
 }
 
@@ -464,7 +465,7 @@ container_run() {
 	container_named "$1" "$2" "$3"
 	shift 3
 	docker rm -f "$container-replaced" >/dev/null 2>&1 || true
-	if docker inspect "$container" >/dev/null 2>&1; then
+	if docker inspect --type container "$container" >/dev/null 2>&1; then
 		docker stop -t 20 "$container" >/dev/null
 		docker rename "$container" "$container-replaced"
 	fi

@@ -322,7 +322,8 @@ fn a_snapshot_is_taken_whatever_somebody_set_for_their_own_etcdctl() {
     let set = "export ETCDCTL_ENDPOINTS=http://elsewhere:2379 ETCDCTL_USER='a b' ETCDCTL_CACERT=\"$(printf 'x\\ny')\"\n";
     everywhere(|scratch| {
         let said = scratch.run(&format!("{SAVING_ETCDCTL}{set}{take}")).unwrap();
-        assert!(Path::new(said.trim()).is_file(), "{said}");
+        let snapshot = Path::new(said.trim());
+        assert!(snapshot.is_file() && said.trim().ends_with("-r1.db"), "{said}");
     });
 }
 
@@ -344,6 +345,21 @@ fn packages_wait_for_the_lock_of_others_and_for_each_other() {
         scratch.run(&format!("{LOCKED_APT}add_packages one & add_packages two; wait $!")).unwrap();
         let calls = fs::read_to_string(scratch.path("calls")).unwrap();
         assert!(calls.contains("update") && calls.contains("install one") && calls.contains("install two"));
+    });
+}
+
+#[test]
+fn podman_that_passes_for_docker_is_not_installed() {
+    // As RHEL 8 and later resolve it: podman-docker says that it provides `docker`.
+    let dnf = r#"mkdir -p bin
+printf '%s\n' '#!/bin/sh' 'case $* in *--exclude=podman-docker*) ;; *" docker") exit 0 ;; esac; exit 1' >bin/dnf
+chmod +x bin/dnf
+PATH=$PWD/bin:$PATH
+package_names() { printf '%s\n' docker-ce docker; }
+"#;
+    everywhere(|scratch| {
+        let why = scratch.run(&format!("{dnf}rpm_add docker.io")).unwrap_err();
+        assert!(why.contains("could be installed of: docker-ce docker "), "{why}");
     });
 }
 

@@ -12,7 +12,7 @@ free=$(($4 * 1024))
 	fail "a snapshot of etcd takes $((size / 1048576)) MiB and 64 MiB to spare, $((free / 1048576)) MiB are free in $folder"
 name=$(date -u +%Y%m%dT%H%M%SZ)-$RUN.db
 # What somebody set for their own use, in root's environment, would win over the flags or forbid them.
-for name in $(env | sed -n 's/^\(ETCDCTL_[A-Z0-9_]*\)=.*/\1/p'); do unset "$name"; done
+for set_by in $(env | sed -n 's/^\(ETCDCTL_[A-Z0-9_]*\)=.*/\1/p'); do unset "$set_by"; done
 said=$(ETCDCTL_API=3 "$etcdctl" --endpoints="http://127.0.0.1:$port" --command-timeout=10m \
 	snapshot save "$folder/$name.part" 2>&1) || fail "no snapshot: $(printf '%s' "$said" | tail -n 1)"
 chmod 0600 "$folder/$name.part"
