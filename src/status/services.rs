@@ -9,6 +9,7 @@ use crate::facts::model::Observed;
 use crate::facts::service::KuboardFacts;
 use crate::inventory::Inventory;
 use crate::resource::HostName;
+use crate::services::kuboard;
 use crate::services::questdb::served_by;
 use crate::status::http_url;
 
@@ -103,6 +104,10 @@ pub fn kuboard_status(inventory: &Inventory, facts: &Facts) -> KuboardStatus {
             let parts =
                 [(&seen.web, "it does not serve pages"), (&seen.agent, "its agent port does not answer")];
             (status.healthy, status.why) = all(parts);
+            if kuboard::serves_elsewhere(inventory, host) {
+                let why = "it still has other ports than the inventory says".to_owned();
+                (status.healthy, status.why) = (None, Some(why));
+            }
             if status.healthy == Some(true)
                 && let Some(why) = cut_off(seen)
             {

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use super::*;
 use crate::facts::Observed;
+use crate::facts::model::{FileFact, FileState, PublishedPort};
 use crate::plan::model::{
     Action, Job, JobId, Plan, Reason, Risk, Severity, Stage, StageId, Step, UnitChange,
 };
+use crate::resource::ContentKey;
 use crate::status::sample::{alone, cut, host, manual, single, stop_etcd, well};
 
 fn judged(inventory: &Inventory, facts: &Facts) -> Status {
@@ -339,4 +341,57 @@ fn the_document_is_that_of_the_contract() {
     assert_eq!(document["hosts"]["etcd1"]["os"], "debian 12");
     assert_eq!(document["hosts"]["etcd1"]["arch"], "amd64");
     assert_eq!(document["load_balancer"]["holders"], serde_json::json!(["lb-1"]));
+}
+
+/// What the inventory asks for was changed, and `up` not run yet: all is asked at new places, and serves at the old ones.
+#[test]
+fn what_is_not_in_use_yet_is_not_down() {
+    let was = manual();
+    let mut facts = well(&was);
+    for name in ["kuboard-1", "kuboard-2"] {
+        let seen = facts.host_mut(&host(name)).unwrap();
+        seen.manifest.insert("kuboard served".to_owned(), "yes".to_owned());
+        seen.kuboard.as_mut().unwrap().web = Observed::Known(false);
+        let Observed::Known(Some(docker)) = &mut seen.docker else { panic!("docker runs") };
+        docker.published = [80, 10081]
+            .map(|port| PublishedPort {
+                container: "kuboard".to_owned(),
+                image: was.kuboard.image.clone(),
+                ip: "10.99.16.21".parse().unwrap(),
+                port,
+            })
+            .into();
+    }
+    for name in ["lb-1", "lb-2"] {
+        let seen = facts.host_mut(&host(name)).unwrap();
+        let text = "frontend kuboard\n    bind 10.99.16.20:80\n";
+        let file = FileFact {
+            state: FileState::Ours { recorded: ContentKey::of_text(text), intact: true },
+            mode: 0o644,
+            owner: "root:root".to_owned(),
+            text: Some(text.to_owned()),
+        };
+        seen.files.insert("/etc/haproxy/haproxy.cfg".to_owned(), Observed::Known(Some(file)));
+        let balancer = seen.balancer.as_mut().unwrap();
+        (balancer.holds_address, balancer.answers) = (false, Observed::Known(false));
+    }
+    // Of what is in use nobody says so.
+    assert_eq!(judged(&was, &facts).verdict, Verdict::Down);
+    let mut inventory = was;
+    inventory.kuboard.http_port = 8080;
+    let balancer = inventory.load_balancer.as_mut().unwrap();
+    balancer.address = "10.99.16.30".parse().unwrap();
+    let status = judged(&inventory, &facts);
+    let replica = "is not healthy: it still has other ports than the inventory says";
+    assert_eq!(status.verdict, Verdict::Unknown);
+    assert_eq!(
+        status.reasons,
+        [
+            "whether a Kuboard replica works could not be seen".to_owned(),
+            format!("the Kuboard replica on kuboard-1 {replica}"),
+            format!("the Kuboard replica on kuboard-2 {replica}"),
+            "10.99.16.30 does not serve on port 80 yet: the balancers have an earlier configuration"
+                .to_owned(),
+        ]
+    );
 }

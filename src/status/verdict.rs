@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use crate::facts::Facts;
 use crate::inventory::Inventory;
 use crate::resource::HostName;
+use crate::services::load_balancer::is_elsewhere;
 use crate::status::{EtcdVerdict, Status, Verdict};
 
 /// The verdict and its reasons, the gravest first.
@@ -18,7 +19,7 @@ pub fn judge(status: &Status, inventory: &Inventory, facts: &Facts) -> (Verdict,
         hosts(status, &mut reasons);
         etcd(status, &mut reasons);
         questdb(status, &mut reasons);
-        replicas(status, &mut reasons);
+        replicas(status, inventory, facts, &mut reasons);
         balancer(status, inventory, facts, &mut reasons);
         differences(status, &mut reasons);
     } else {
@@ -130,10 +131,12 @@ fn questdb(status: &Status, reasons: &mut Reasons) {
     }
 }
 
-fn replicas(status: &Status, reasons: &mut Reasons) {
+fn replicas(status: &Status, inventory: &Inventory, facts: &Facts, reasons: &mut Reasons) {
     let replicas = &status.kuboard.replicas;
     let balancer = status.load_balancer.as_ref().filter(|balancer| balancer.managed);
-    let answers = balancer.and_then(|balancer| balancer.healthy);
+    // One that is told another address yet says nothing of replicas.
+    let asked = balancer.filter(|_| !is_elsewhere(inventory, facts));
+    let answers = asked.and_then(|balancer| balancer.healthy);
     let works = replicas.iter().any(|replica| replica.healthy == Some(true));
     let all_fail = replicas.iter().all(|replica| replica.healthy == Some(false));
     // The address answers through a replica only: it tells of those that were not seen.
@@ -164,6 +167,13 @@ fn balancer(status: &Status, inventory: &Inventory, facts: &Facts, reasons: &mut
     let unseen: Vec<&str> =
         wanted.hosts.iter().filter(|host| !is_reachable(status, host)).map(HostName::as_str).collect();
     match (balancer.holders.as_slice(), balancer.healthy) {
+        ([], _) | ([_], Some(false)) if is_elsewhere(inventory, facts) => reasons.add(
+            Verdict::Degraded,
+            format!(
+                "{address} does not serve on port {} yet: the balancers have an earlier configuration",
+                wanted.port
+            ),
+        ),
         ([], Some(true)) if !unseen.is_empty() => reasons.add(
             Verdict::Degraded,
             format!("{address} answers, from a balancer host that is not reachable from here"),

@@ -19,3 +19,4 @@ pub use look::look;
 pub use names::SERVED;
 pub use plan::plan;
 pub use read::read;
+pub use replica::serves_elsewhere;

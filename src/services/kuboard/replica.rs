@@ -56,6 +56,11 @@ fn is_proven(seen: &HostFacts) -> bool {
     seen.manifest.get(SERVED).is_some_and(|value| value != BEFORE)
 }
 
+/// Whether it serves, by all that is known, at other ports than the inventory says.
+pub fn serves_elsewhere(inventory: &Inventory, seen: &HostFacts) -> bool {
+    runs(seen) && is_proven(seen) && is_elsewhere(inventory, seen)
+}
+
 /// Whether its container has other ports than it shall have: it was asked at those that it shall have.
 fn is_elsewhere(inventory: &Inventory, seen: &HostFacts) -> bool {
     let docker = seen.docker.known().and_then(Option::as_ref);

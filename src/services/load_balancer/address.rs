@@ -3,12 +3,13 @@
 use std::net::IpAddr;
 
 use crate::facts::model::{Active, Facts, FileFact, FileState, HostFacts, Observed};
+use crate::inventory::Inventory;
 use crate::inventory::model::LoadBalancer;
 use crate::plan::draft::Draft;
 use crate::plan::model::{Finding, Severity};
 use crate::resource::HostName;
 
-use super::files::KEEPALIVED_CONF;
+use super::files::{self, HAPROXY_CFG, KEEPALIVED_CONF};
 use super::{KEEPALIVED, adverts, causes, departed, place};
 
 /// The balancer hosts that hold the address, in the file's order.
@@ -179,12 +180,24 @@ pub(super) fn is_ours(seen: &HostFacts) -> bool {
 
 /// Whether a Keepalived of ours has this very address to give; one whose text was not read may.
 fn may_claim(seen: &HostFacts, address: IpAddr) -> bool {
-    let file = seen.files.get(KEEPALIVED_CONF).and_then(Observed::known).and_then(Option::as_ref);
     let claim = format!("{address}/");
-    is_ours(seen)
-        && file
-            .and_then(|file| file.text.as_deref())
-            .is_none_or(|text| text.lines().any(|line| line.trim_start().starts_with(&claim)))
+    let text = files::ours(seen, KEEPALIVED_CONF);
+    is_ours(seen) && text.is_none_or(|text| text.lines().any(|line| line.trim_start().starts_with(&claim)))
+}
+
+/// Whether all that balancers of ours were told is another address or port than the inventory says, while one of them works: what the
+/// inventory asks for is not in use yet.
+pub fn is_elsewhere(inventory: &Inventory, facts: &Facts) -> bool {
+    let Some(balancer) = &inventory.load_balancer else { return false };
+    let wanted = format!("bind {}:{}", balancer.address, balancer.port);
+    let seen: Vec<&HostFacts> = balancer.hosts.iter().filter_map(|host| facts.host(host)).collect();
+    let works = |seen: &&HostFacts| {
+        seen.balancer.as_ref().is_some_and(|balancer| balancer.healthy == Observed::Known(true))
+    };
+    let texts: Vec<&str> = seen.iter().filter_map(|seen| files::ours(seen, HAPROXY_CFG)).collect();
+    seen.iter().any(works)
+        && !texts.is_empty()
+        && texts.iter().all(|text| text.lines().all(|line| line.trim() != wanted))
 }
 
 /// Whether Keepalived runs there.

@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::facts::model::{FileState, HostFacts, Observed};
+use crate::facts::model::HostFacts;
 use crate::inventory::model::LoadBalancer;
 use crate::plan::draft::Draft;
 use crate::plan::model::{Finding, Severity};
 use crate::resource::HostName;
 
-use super::files::{HAPROXY_CFG, KEEPALIVED_CONF};
+use super::files::{self, HAPROXY_CFG, KEEPALIVED_CONF};
 
 /// Hosts of the file that were balancers. What stays out of the others' adverts takes the address for itself; without
 /// others it merely goes on.
@@ -123,9 +123,7 @@ pub(super) fn replicas(draft: &Draft<'_>, balancer: &LoadBalancer) -> Vec<Findin
 
 /// Names and addresses of the `server` lines of an HAProxy configuration of ours.
 fn servers(seen: &HostFacts) -> Vec<(String, IpAddr)> {
-    let file = seen.files.get(HAPROXY_CFG).and_then(Observed::known).and_then(Option::as_ref);
-    let ours = file.filter(|file| matches!(file.state, FileState::Ours { .. }));
-    let text = ours.and_then(|file| file.text.as_deref()).unwrap_or_default();
+    let text = files::ours(seen, HAPROXY_CFG).unwrap_or_default();
     text.lines()
         .filter_map(|line| line.trim().strip_prefix("server "))
         .filter_map(|line| {

@@ -19,6 +19,7 @@ use crate::plan::draft::Draft;
 use crate::plan::model::{Action, Finding, Severity, Step, UnitChange};
 use crate::resource::HostName;
 
+pub use address::is_elsewhere;
 pub use causes::{cause, scene};
 pub use external::external_configuration;
 pub use look::{look, read};
