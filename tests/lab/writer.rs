@@ -1,17 +1,20 @@
 //! Those who live with a rollout: a writer that must lose nothing, and a watch over who is down at once.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::etcd::Etcd;
 use crate::net;
+use crate::poll::until;
 
 /// Between two writes.
 const PACE: Duration = Duration::from_millis(50);
 /// One attempt at one member.
 const ATTEMPT: Duration = Duration::from_secs(3);
+/// A write that found no leader goes from member to member, each of which is given an attempt.
+const RESUMED: Duration = Duration::from_secs(30);
 /// A member that does not answer for so long counts as down; the machine is busy.
 const ANSWER: Duration = Duration::from_secs(2);
 
@@ -20,6 +23,7 @@ pub struct Writer {
     etcd: Etcd,
     prefix: String,
     stop: Arc<AtomicBool>,
+    count: Arc<AtomicUsize>,
     thread: JoinHandle<Written>,
 }
 
@@ -39,13 +43,19 @@ impl Writer {
     pub fn start(etcd: &Etcd, name: &str) -> Self {
         let prefix = format!("/kuboard-ha-lab/{name}/");
         let stop = Arc::new(AtomicBool::new(false));
-        let (own, keys, over) = (etcd.clone(), prefix.clone(), Arc::clone(&stop));
-        let thread = std::thread::spawn(move || write(&own, &keys, &over));
-        Self { etcd: etcd.clone(), prefix, stop, thread }
+        let count = Arc::new(AtomicUsize::new(0));
+        let (own, keys, over, all) = (etcd.clone(), prefix.clone(), Arc::clone(&stop), Arc::clone(&count));
+        let thread = std::thread::spawn(move || write(&own, &keys, &over, &all));
+        Self { etcd: etcd.clone(), prefix, stop, count, thread }
     }
 
-    /// Ends, and fails the test if one acknowledged key cannot be read any more.
+    /// Ends once it can write, and fails the test if one acknowledged key cannot be read any more.
     pub fn finish(self) -> Written {
+        let begun = self.count.load(Ordering::Relaxed);
+        until(RESUMED, "the writer writes", || {
+            let more = self.count.load(Ordering::Relaxed) - begun;
+            if more > 10 { Ok(()) } else { Err(format!("{more} writes")) }
+        });
         self.stop.store(true, Ordering::Relaxed);
         let written = self.thread.join().unwrap();
         let lost = self.etcd.missing(&self.prefix, &written.acknowledged);
@@ -55,7 +65,6 @@ impl Writer {
             lost.len(),
             written.acknowledged.len()
         );
-        assert!(written.acknowledged.len() > 10, "hardly anything could be written: {written:?}");
         eprintln!(
             "  writer: {} acknowledged, {} failed, longest gap {:.2} s",
             written.acknowledged.len(),
@@ -67,7 +76,7 @@ impl Writer {
 }
 
 /// Until it is told to stop, or nobody is left who could.
-fn write(etcd: &Etcd, prefix: &str, stop: &Arc<AtomicBool>) -> Written {
+fn write(etcd: &Etcd, prefix: &str, stop: &Arc<AtomicBool>, count: &AtomicUsize) -> Written {
     let mut written = Written::default();
     let (mut last, mut member) = (Instant::now(), 0);
     for number in 0.. {
@@ -82,6 +91,7 @@ fn write(etcd: &Etcd, prefix: &str, stop: &Arc<AtomicBool>) -> Written {
                 written.longest_gap = written.longest_gap.max(last.elapsed());
                 last = Instant::now();
                 written.acknowledged.push(key);
+                count.fetch_add(1, Ordering::Relaxed);
             }
             Err(why) => written.failures.push(why),
         }
