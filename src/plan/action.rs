@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::plan::model::Procedure;
-use crate::resource::{Artifact, Content, ContentKey, HostName};
+use crate::resource::{Artifact, Content, ContentKey, HostName, Sha256Digest};
 use crate::secret::SecretId;
 
 /// A checker for a file, run on the new content before it replaces the old.
@@ -26,6 +26,11 @@ pub enum Action {
     Stage {
         /// Which.
         artifact: Artifact,
+    },
+    /// Removes a staged archive.
+    Unstage {
+        /// Its digest, which is its name there.
+        sha256: Sha256Digest,
     },
     /// Unpacks a staged archive into a new directory, moved into place in one rename.
     Install {

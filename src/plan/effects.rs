@@ -6,7 +6,9 @@ use crate::facts::model::{
     Observed, UnitState,
 };
 use crate::inventory::Inventory;
-use crate::plan::model::{Action, ContainerChange, ContainerSpec, SecretChange, Step, UnitChange};
+use crate::plan::model::{
+    Action, ContainerChange, ContainerSpec, ImageSource, SecretChange, Step, UnitChange,
+};
 use crate::resource::{Content, ContentKey, HostName};
 use crate::secret::{Fingerprint, SecretId};
 use crate::services::Service;
@@ -75,7 +77,13 @@ fn generic(step: &Step, seen: &mut HostFacts) {
             seen.sysctls.extend(settings.clone());
         }
         Action::Unit { unit, change, stamp } => change_unit(unit, *change, stamp, seen),
-        Action::Image { image, .. } => {
+        Action::Unstage { sha256 } => {
+            seen.staged.remove(sha256);
+        }
+        Action::Image { image, source } => {
+            if let ImageSource::Load { artifact } = source {
+                seen.staged.remove(&artifact.sha256);
+            }
             with_docker(seen, |docker| {
                 docker.images.insert(image.clone(), "loaded".to_owned());
             });

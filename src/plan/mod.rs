@@ -15,12 +15,16 @@ pub mod script;
 pub mod secrets;
 pub mod title;
 
+use std::time::Duration;
+
 use crate::facts::{Facts, HostState};
 use crate::inventory::Inventory;
 use crate::plan::draft::Draft;
-use crate::plan::model::{Finding, Planning, Severity};
-use crate::resource::HostName;
+use crate::plan::model::{Action, Finding, Planning, Reason, Risk, Severity};
+use crate::resource::{HostName, ResourceId};
 use crate::services::Service;
+
+const MOMENT: Duration = Duration::from_secs(30);
 
 /// What to do to make the hosts what the inventory says, given what was seen.
 pub fn plan(inventory: &Inventory, facts: &Facts) -> Planning {
@@ -33,6 +37,7 @@ pub fn plan(inventory: &Inventory, facts: &Facts) -> Planning {
     for service in Service::ALL {
         service.plan(&mut draft);
     }
+    clear_stages(&mut draft);
     for finding in preflight::preflight(inventory, facts, &draft.busy()) {
         draft.find(finding);
     }
@@ -41,6 +46,23 @@ pub fn plan(inventory: &Inventory, facts: &Facts) -> Planning {
     findings.sort();
     findings.dedup();
     Planning { plan: order::order(stages, jobs), findings }
+}
+
+/// Removes the archives that nothing of the plan uses: a run was cut off between their use and their removal, or another
+/// release is wanted by now.
+fn clear_stages(draft: &mut Draft<'_>) {
+    let unused = |host: &HostName| Some((host.clone(), draft.facts.host(host)?.staged.clone()));
+    let unused: Vec<_> = draft.inventory.hosts.keys().filter_map(unused).collect();
+    for (host, archives) in unused.into_iter().filter(|(_, archives)| !archives.is_empty()) {
+        draft.stage("archives", "Archives");
+        let mut job = draft.job("archives.clear", "archives", &host);
+        for sha256 in archives {
+            let resource = ResourceId::new("archive", sha256.as_str());
+            let reason = Reason::Needed("nothing waits for it any more".to_owned());
+            job.step(resource, Action::Unstage { sha256 }, reason, Risk::None, MOMENT);
+        }
+        job.done();
+    }
 }
 
 /// `--without A --without B`: every host that does not answer; `None` where the rest is no quorum of etcd.

@@ -108,6 +108,7 @@ fn action(action: &Action, transfer: Transfer) -> String {
         }
         Action::Link { path, target } => format!("make_link {} {}", quote(path), quote(target)),
         Action::Remove { path } => format!("remove_file {}", quote(path)),
+        Action::Unstage { sha256 } => format!("rm -f \"$STATE/stage/{sha256}\""),
         Action::SetAside { path } => format!("set_aside {}", quote(path)),
         Action::User { name, home } => format!("add_user {} {}", quote(name), quote(home)),
         Action::Package { names } => format!("add_packages{}", words(names)),

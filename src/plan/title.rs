@@ -16,6 +16,7 @@ pub fn step_title(step: &Step) -> String {
         Action::WriteFile { path, .. } => format!("write {path}"),
         Action::Link { path, target } => format!("point {path} to {target}"),
         Action::Remove { path } => format!("remove {path}"),
+        Action::Unstage { sha256 } => format!("remove the archive {}… from the stage", &sha256.as_str()[..8]),
         Action::SetAside { path } => format!("move what is in {path} aside (into aside-RUN inside it)"),
         Action::User { name, .. } => format!("make the system user {name}"),
         Action::Package { names } if names.len() == 1 => format!("install the package {}", names[0]),
