@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use kuboard_ha::facts::model::{FileFact, FileState, HostFacts, Observed};
+use kuboard_ha::facts::model::{Active, FileFact, FileState, HostFacts, Observed};
 use kuboard_ha::facts::{Facts, HostState};
 use kuboard_ha::inventory::{Context, Inventory, load};
 use kuboard_ha::plan::effects::effects;
@@ -92,10 +92,9 @@ pub fn picture(host: &HostFacts) -> BTreeMap<String, String> {
     }
     for (unit, state) in &host.units {
         if let Some(state) = state {
-            let words = format!(
-                "{:?}, enabled {}, asks for reload {}",
-                state.active, state.enabled, state.needs_reload
-            );
+            // One that it has not loaded systemd reads when it is asked about it.
+            let reload = state.needs_reload && (state.enabled || state.active != Active::Inactive);
+            let words = format!("{:?}, enabled {}, asks for reload {reload}", state.active, state.enabled);
             all.insert(format!("unit {unit}"), words);
         }
     }
