@@ -91,11 +91,13 @@ async fn one(session: &mut Session, sink: &dyn EventSink, cancel: &Cancel) -> Re
                 Instant::now()
             }
         };
-        let patience = match is_between_jobs(&holder) {
+        let patience = if !is_between_jobs(&holder) {
+            Duration::from_secs(holder.limit) + SLACK
+        } else if holder.run == session.run() {
             // Its connection was cut on our side only: it ends once it has heard nothing for long enough.
-            true if holder.run == session.run() => session.watchdog() + SLACK,
-            true => BETWEEN_JOBS,
-            false => Duration::from_secs(holder.limit) + SLACK,
+            session.watchdog() + SLACK
+        } else {
+            BETWEEN_JOBS
         };
         if since.elapsed() > patience {
             return Err(LeaseError::Locked { host, holder });

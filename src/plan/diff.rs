@@ -8,7 +8,7 @@ use crate::facts::model::{FileFact, FileState, Observed};
 use crate::plan::draft::JobDraft;
 use crate::plan::effects::sysctl_content;
 use crate::plan::model::{Action, Check, Reason, Risk, Severity, UnitChange};
-use crate::resource::{Artifact, Content, ResourceId};
+use crate::resource::{Artifact, Content, ResourceId, Sha256Digest};
 
 const MOMENT: Duration = Duration::from_secs(30);
 const PACKAGES: Duration = Duration::from_secs(600);
@@ -91,6 +91,13 @@ impl JobDraft<'_, '_> {
         let resource = ResourceId::new("artifact", format!("{}-{}", artifact.product, artifact.version));
         self.step(resource, action, Reason::Missing, Risk::None, TRANSFER);
         true
+    }
+
+    /// A staged archive that nothing waits for any more, gone.
+    pub fn unstage(&mut self, sha256: Sha256Digest) {
+        let resource = ResourceId::new("archive", sha256.as_str());
+        let reason = Reason::Needed("nothing waits for it any more".to_owned());
+        self.step(resource, Action::Unstage { sha256 }, reason, Risk::None, MOMENT);
     }
 
     /// Whether `directory` holds an unpacked archive, unchanged since.

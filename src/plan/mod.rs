@@ -15,16 +15,12 @@ pub mod script;
 pub mod secrets;
 pub mod title;
 
-use std::time::Duration;
-
 use crate::facts::{Facts, HostState};
 use crate::inventory::Inventory;
 use crate::plan::draft::Draft;
-use crate::plan::model::{Action, Finding, Planning, Reason, Risk, Severity};
-use crate::resource::{HostName, ResourceId};
+use crate::plan::model::{Finding, Planning, Severity};
+use crate::resource::HostName;
 use crate::services::Service;
-
-const MOMENT: Duration = Duration::from_secs(30);
 
 /// What to do to make the hosts what the inventory says, given what was seen.
 pub fn plan(inventory: &Inventory, facts: &Facts) -> Planning {
@@ -57,9 +53,7 @@ fn clear_stages(draft: &mut Draft<'_>) {
         draft.stage("archives", "Archives");
         let mut job = draft.job("archives.clear", "archives", &host);
         for sha256 in archives {
-            let resource = ResourceId::new("archive", sha256.as_str());
-            let reason = Reason::Needed("nothing waits for it any more".to_owned());
-            job.step(resource, Action::Unstage { sha256 }, reason, Risk::None, MOMENT);
+            job.unstage(sha256);
         }
         job.done();
     }

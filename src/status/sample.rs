@@ -138,13 +138,7 @@ fn well_host(inventory: &Inventory, name: &HostName) -> HostFacts {
             ..QuestdbFacts::default()
         });
         let unit = "[Service]\nExecStart=/opt/kuboard-ha/questdb/6.6.1-no-jre-0123abcd/bin/java\n";
-        let unit = FileFact {
-            state: FileState::Ours { recorded: ContentKey::of_text(unit), intact: true },
-            mode: 0o644,
-            owner: "root:root".into(),
-            text: Some(unit.to_owned()),
-        };
-        facts.files.insert("/etc/systemd/system/questdb.service".to_owned(), Observed::Known(Some(unit)));
+        facts.files.insert("/etc/systemd/system/questdb.service".to_owned(), written(unit));
     }
     if inventory.kuboard.hosts.contains(name) {
         facts.kuboard = Some(KuboardFacts {
@@ -177,6 +171,16 @@ fn well_host(inventory: &Inventory, name: &HostName) -> HostFacts {
         });
     }
     facts
+}
+
+/// A file that we wrote.
+pub fn written(text: &str) -> Observed<Option<FileFact>> {
+    Observed::Known(Some(FileFact {
+        state: FileState::Ours { recorded: ContentKey::of_text(text), intact: true },
+        mode: 0o644,
+        owner: "root:root".to_owned(),
+        text: Some(text.to_owned()),
+    }))
 }
 
 fn address(text: &str) -> IpAddr {

@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use super::*;
 use crate::facts::Observed;
-use crate::facts::model::{FileFact, FileState, PublishedPort};
+use crate::facts::model::PublishedPort;
 use crate::plan::model::{
     Action, Job, JobId, Plan, Reason, Risk, Severity, Stage, StageId, Step, UnitChange,
 };
-use crate::resource::ContentKey;
-use crate::status::sample::{alone, cut, host, manual, single, stop_etcd, well};
+use crate::status::sample::{alone, cut, host, manual, single, stop_etcd, well, written};
 
 fn judged(inventory: &Inventory, facts: &Facts) -> Status {
     status(inventory, facts, &Planning::default())
@@ -364,14 +363,8 @@ fn what_is_not_in_use_yet_is_not_down() {
     }
     for name in ["lb-1", "lb-2"] {
         let seen = facts.host_mut(&host(name)).unwrap();
-        let text = "frontend kuboard\n    bind 10.99.16.20:80\n";
-        let file = FileFact {
-            state: FileState::Ours { recorded: ContentKey::of_text(text), intact: true },
-            mode: 0o644,
-            owner: "root:root".to_owned(),
-            text: Some(text.to_owned()),
-        };
-        seen.files.insert("/etc/haproxy/haproxy.cfg".to_owned(), Observed::Known(Some(file)));
+        let file = written("frontend kuboard\n    bind 10.99.16.20:80\n");
+        seen.files.insert("/etc/haproxy/haproxy.cfg".to_owned(), file);
         let balancer = seen.balancer.as_mut().unwrap();
         (balancer.holds_address, balancer.answers) = (false, Observed::Known(false));
     }

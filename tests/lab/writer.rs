@@ -49,13 +49,19 @@ impl Writer {
         Self { etcd: etcd.clone(), prefix, stop, count, thread }
     }
 
+    /// Waits until so many more writes were acknowledged.
+    #[track_caller]
+    pub fn writes(&self, wanted: usize, limit: Duration) {
+        let begun = self.count.load(Ordering::Relaxed);
+        until(limit, "the writer writes", || {
+            let more = self.count.load(Ordering::Relaxed) - begun;
+            if more >= wanted { Ok(()) } else { Err(format!("{more} writes more")) }
+        });
+    }
+
     /// Ends once it can write, and fails the test if one acknowledged key cannot be read any more.
     pub fn finish(self) -> Written {
-        let begun = self.count.load(Ordering::Relaxed);
-        until(RESUMED, "the writer writes", || {
-            let more = self.count.load(Ordering::Relaxed) - begun;
-            if more > 10 { Ok(()) } else { Err(format!("{more} writes")) }
-        });
+        self.writes(11, RESUMED);
         self.stop.store(true, Ordering::Relaxed);
         let written = self.thread.join().unwrap();
         let lost = self.etcd.missing(&self.prefix, &written.acknowledged);

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use minijinja::context;
 
-use super::{client_url, peer_url, url};
+use super::{ENV_FILE, client_url, peer_url, url};
+use crate::facts::model::HostFacts;
 use crate::inventory::Inventory;
 use crate::render::{RenderError, render};
 use crate::resource::{Content, HostName};
@@ -96,6 +97,12 @@ pub(super) fn initial_cluster(inventory: &Inventory) -> String {
     let entries: Vec<String> =
         inventory.etcd.hosts.iter().map(|host| format!("{host}={}", peer_url(inventory, host))).collect();
     entries.join(",")
+}
+
+/// The settings in a host's environment file, whoever wrote it; `None` where it was not seen.
+pub(super) fn on_disk(seen: &HostFacts) -> Option<BTreeMap<String, String>> {
+    let file = seen.files.get(ENV_FILE)?.known()?.as_ref()?;
+    Some(parsed(file.text.as_deref().unwrap_or_default()))
 }
 
 /// The `ETCD_*` settings in the text of an environment file, unquoted as systemd does.

@@ -3,7 +3,6 @@
 
 use super::sight::Sight;
 use super::{ENV_FILE, UNIT, config};
-use crate::facts::model::Observed;
 use crate::inventory::Inventory;
 use crate::plan::model::{Finding, Severity};
 use crate::plan::script::quote;
@@ -32,10 +31,7 @@ pub(super) fn finding(inventory: &Inventory, sight: &Sight<'_>) -> Option<Findin
     if additions.is_empty() || !sight.is_ours() {
         return None;
     }
-    let on_disk = match sight.reached?.files.get(ENV_FILE) {
-        Some(Observed::Known(Some(file))) => config::parsed(file.text.as_deref().unwrap_or_default()),
-        _ => return None,
-    };
+    let on_disk = config::on_disk(sight.reached?)?;
     let wanted = config::environment(inventory, host);
     let said =
         |name: &String| wanted.contains_key(name) || on_disk.contains_key(name) || config::is_initial(name);
@@ -70,6 +66,7 @@ fn additions<'a>(sight: &Sight<'a>) -> Vec<&'a str> {
 mod tests {
     use super::super::testing::{Scene, host, listing};
     use super::*;
+    use crate::facts::model::Observed;
 
     fn set(scene: &mut Scene, name: &str) {
         let Observed::Known(Some(process)) = &mut scene.etcd(2).running else { panic!("it runs") };

@@ -4,7 +4,7 @@ use super::converge::FORMED;
 use super::keep::RECORD_CLUSTER;
 use super::membership::{ADDED, HEALTHY, PROMOTED, REMOVE};
 use super::release::version_of;
-use super::{CLUSTER_ID, CURRENT, ENV_FILE, UNIT, config, peer_url};
+use super::{CLUSTER_ID, CURRENT, UNIT, config, peer_url};
 use crate::facts::model::{Facts, HostFacts, HostState, Observed};
 use crate::facts::service::{EtcdFacts, EtcdStatus, Member, PeerView, RunningEtcd};
 use crate::inventory::Inventory;
@@ -110,11 +110,10 @@ fn change_process(change: UnitChange, data_dir: &str, seen: &mut HostFacts) {
 /// The process that a start makes of the link to the version in use and the environment file.
 fn process_on_disk(seen: &HostFacts) -> RunningEtcd {
     let directory = seen.links.get(CURRENT).and_then(Option::as_deref).unwrap_or(CURRENT);
-    let text = match seen.files.get(ENV_FILE) {
-        Some(Observed::Known(Some(file))) => file.text.as_deref().unwrap_or_default(),
-        _ => "",
-    };
-    RunningEtcd { executable: format!("{directory}/etcd"), environment: config::parsed(text) }
+    RunningEtcd {
+        executable: format!("{directory}/etcd"),
+        environment: config::on_disk(seen).unwrap_or_default(),
+    }
 }
 
 /// The member takes part: it is healthy, and knows every member.

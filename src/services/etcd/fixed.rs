@@ -1,10 +1,7 @@
 //! What a member was formed with, and what `up` therefore never changes.
 
-use std::collections::BTreeMap;
-
+use super::config;
 use super::sight::Sight;
-use super::{ENV_FILE, config};
-use crate::facts::model::Observed;
 use crate::plan::draft::Draft;
 use crate::plan::model::{Finding, Severity};
 
@@ -19,10 +16,7 @@ pub(super) fn settings(draft: &mut Draft<'_>) -> bool {
         if !(sight.recorded_cluster().is_some() || sight.has_wal() && sight.is_ours() || running.is_some()) {
             continue;
         }
-        let on_disk = match reached.files.get(ENV_FILE) {
-            Some(Observed::Known(Some(file))) => config::parsed(file.text.as_deref().unwrap_or_default()),
-            _ => BTreeMap::new(),
-        };
+        let on_disk = config::on_disk(reached).unwrap_or_default();
         let before =
             running.map(|process| &process.environment).filter(|environment| !environment.is_empty());
         let before = before.unwrap_or(&on_disk);

@@ -32,8 +32,7 @@ pub enum State {
 
 /// What a replica is like now.
 pub fn state(inventory: &Inventory, seen: Option<&HostFacts>) -> State {
-    let serves =
-        |seen: &HostFacts| runs(seen) && (works(seen) || is_proven(seen) && is_elsewhere(inventory, seen));
+    let serves = |seen: &HostFacts| runs(seen) && works(seen) || serves_elsewhere(inventory, seen);
     if seen.is_some_and(serves) { State::Serving } else { State::Away }
 }
 

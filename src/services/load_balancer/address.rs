@@ -9,7 +9,7 @@ use crate::plan::draft::Draft;
 use crate::plan::model::{Finding, Severity};
 use crate::resource::HostName;
 
-use super::files::{self, HAPROXY_CFG, KEEPALIVED_CONF};
+use super::files::{HAPROXY_CFG, KEEPALIVED_CONF};
 use super::{KEEPALIVED, adverts, causes, departed, place};
 
 /// The balancer hosts that hold the address, in the file's order.
@@ -181,7 +181,7 @@ pub(super) fn is_ours(seen: &HostFacts) -> bool {
 /// Whether a Keepalived of ours has this very address to give; one whose text was not read may.
 fn may_claim(seen: &HostFacts, address: IpAddr) -> bool {
     let claim = format!("{address}/");
-    let text = files::ours(seen, KEEPALIVED_CONF);
+    let text = seen.own_text(KEEPALIVED_CONF);
     is_ours(seen) && text.is_none_or(|text| text.lines().any(|line| line.trim_start().starts_with(&claim)))
 }
 
@@ -194,7 +194,7 @@ pub fn is_elsewhere(inventory: &Inventory, facts: &Facts) -> bool {
     let works = |seen: &&HostFacts| {
         seen.balancer.as_ref().is_some_and(|balancer| balancer.healthy == Observed::Known(true))
     };
-    let texts: Vec<&str> = seen.iter().filter_map(|seen| files::ours(seen, HAPROXY_CFG)).collect();
+    let texts: Vec<&str> = seen.iter().filter_map(|seen| seen.own_text(HAPROXY_CFG)).collect();
     seen.iter().any(works)
         && !texts.is_empty()
         && texts.iter().all(|text| text.lines().all(|line| line.trim() != wanted))

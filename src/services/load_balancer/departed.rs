@@ -10,7 +10,7 @@ use crate::plan::draft::Draft;
 use crate::plan::model::{Finding, Severity};
 use crate::resource::HostName;
 
-use super::files::{self, HAPROXY_CFG, KEEPALIVED_CONF};
+use super::files::{HAPROXY_CFG, KEEPALIVED_CONF};
 
 /// Hosts of the file that were balancers. What stays out of the others' adverts takes the address for itself; without
 /// others it merely goes on.
@@ -123,7 +123,7 @@ pub(super) fn replicas(draft: &Draft<'_>, balancer: &LoadBalancer) -> Vec<Findin
 
 /// Names and addresses of the `server` lines of an HAProxy configuration of ours.
 fn servers(seen: &HostFacts) -> Vec<(String, IpAddr)> {
-    let text = files::ours(seen, HAPROXY_CFG).unwrap_or_default();
+    let text = seen.own_text(HAPROXY_CFG).unwrap_or_default();
     text.lines()
         .filter_map(|line| line.trim().strip_prefix("server "))
         .filter_map(|line| {

@@ -6,7 +6,6 @@ use minijinja::context;
 use minijinja::value::Serde;
 use serde::Serialize;
 
-use crate::facts::model::{FileState, HostFacts};
 use crate::inventory::Inventory;
 use crate::inventory::model::LoadBalancer;
 use crate::plan::diff::FileWanted;
@@ -26,12 +25,6 @@ pub(super) const KEEPALIVED_CONF: &str = "/etc/keepalived/keepalived.conf";
 pub(super) const SCRIPT_DIRECTORY: &str = "/usr/libexec/keepalived";
 pub(super) const SCRIPT: &str = "/usr/libexec/keepalived/kuboard-ha-haproxy-answers";
 pub(super) const SYSCTL: &str = "/etc/sysctl.d/90-kuboard-ha-balancer.conf";
-
-/// What a file of ours holds on a host.
-pub(super) fn ours<'f>(seen: &'f HostFacts, path: &str) -> Option<&'f str> {
-    let file = seen.files.get(path)?.known()?.as_ref()?;
-    file.text.as_deref().filter(|_| matches!(file.state, FileState::Ours { .. }))
-}
 
 /// The kernel setting that lets a host bind the floating address while another holds it.
 pub(super) fn nonlocal_bind(address: IpAddr) -> &'static str {

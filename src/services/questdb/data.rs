@@ -1,7 +1,7 @@
 //! Whose the data directory is, who wrote its database, and where the audit log was so far. Nothing that somebody else
 //! made is started upon, and nothing is begun anew without a word where there was one.
 
-use crate::facts::model::{FileState, HostFacts, Observed};
+use crate::facts::model::HostFacts;
 use crate::inventory::model::Questdb;
 use crate::plan::by_hand;
 use crate::plan::draft::Draft;
@@ -229,9 +229,7 @@ fn begins_empty(at: &Place<'_, '_>) -> Option<Said> {
 
 /// Whether a replica of ours was set up with an audit log.
 fn logs(seen: &HostFacts) -> bool {
-    let file = seen.files.get(REPLICA_ENV).and_then(Observed::known).and_then(Option::as_ref);
-    file.filter(|file| matches!(file.state, FileState::Ours { .. }))
-        .and_then(|file| file.text.as_deref())
+    seen.own_text(REPLICA_ENV)
         .is_some_and(|text| text.lines().any(|line| line.starts_with("KUBOARD_QUEST_DB_URI=")))
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use minijinja::context;
 
-use crate::facts::model::{Active, FileState, HostFacts, Observed};
+use crate::facts::model::{Active, HostFacts, Observed};
 use crate::inventory::Inventory;
 use crate::inventory::model::{Questdb, QuestdbFlavour};
 use crate::plan::diff::FileWanted;
@@ -223,9 +223,5 @@ fn raise_limits(job: &mut JobDraft<'_, '_>) {
 
 /// Whether our file sets it already.
 fn is_ours(host: &HostFacts, name: &str) -> bool {
-    let file = host.files.get(SYSCTL_FILE).and_then(Observed::known).and_then(Option::as_ref);
-    file.is_some_and(|file| {
-        matches!(file.state, FileState::Ours { .. })
-            && file.text.as_deref().is_some_and(|text| text.lines().any(|line| line.starts_with(name)))
-    })
+    host.own_text(SYSCTL_FILE).is_some_and(|text| text.lines().any(|line| line.starts_with(name)))
 }

@@ -118,12 +118,7 @@ fn converges(lab: &Lab, flags: &[&str], writer: Writer) {
 /// A writer that is under way. Some scenarios take the quorum away at once: on a slow machine it would have had no say.
 fn writing(etcd: &Etcd, name: &str) -> Writer {
     let writer = Writer::start(etcd, name);
-    let prefix = format!("/kuboard-ha-lab/{name}/");
-    let first: Vec<String> = (0..1000).map(|number| format!("{prefix}{number:06}")).collect();
-    until(ELECTED, "something is written", || {
-        let written = first.len() - etcd.missing(&prefix, &first).len();
-        if written >= 20 { Ok(()) } else { Err(format!("{written} keys so far")) }
-    });
+    writer.writes(20, ELECTED);
     writer
 }
 
