@@ -151,13 +151,14 @@ fn host_status(facts: &Facts, name: &HostName) -> HostStatus {
     }
 }
 
-/// What differs, step by step of the plan. A wait is no difference of its own, unless there is nothing but waits.
+/// What differs, step by step of the plan. A wait, or a note of what was done, is no difference of its own, unless there is
+/// nothing else.
 fn drift(planning: &Planning) -> Vec<Drift> {
     let mut all: Vec<Drift> = Vec::new();
     let steps = || planning.plan.jobs.iter().flat_map(|job| job.steps.iter().map(|step| (&job.host, step)));
-    let is_wait = |step: &Step| matches!(step.action, Action::Await(_));
-    let waits_only = steps().all(|(_, step)| is_wait(step));
-    for (host, step) in steps().filter(|(_, step)| waits_only || !is_wait(step)) {
+    let follows = |step: &Step| matches!(step.action, Action::Await(_) | Action::Record { .. });
+    let nothing_else = steps().all(|(_, step)| follows(step));
+    for (host, step) in steps().filter(|(_, step)| nothing_else || !follows(step)) {
         let drift =
             Drift { host: host.clone(), resource: step.resource.clone(), reason: step.reason.to_string() };
         if !all.contains(&drift) {

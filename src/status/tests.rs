@@ -278,6 +278,24 @@ fn bare_hosts_are_down_because_nothing_is_built() {
 }
 
 #[test]
+fn a_note_of_what_was_done_is_a_difference_only_by_itself() {
+    let inventory = manual();
+    let drift = |planning: &Planning| status(&inventory, &well(&inventory), planning).drift;
+    let mut planning = one_difference();
+    let wanted = drift(&planning);
+    let note = Step {
+        resource: ResourceId::new("manifest", "kuboard/served"),
+        action: Action::Record { entries: [("kuboard served".to_owned(), "before".to_owned())].into() },
+        reason: Reason::Differs("yes -> before".into()),
+        ..planning.plan.jobs[0].steps[0].clone()
+    };
+    planning.plan.jobs[0].steps.insert(0, note);
+    assert_eq!(drift(&planning), wanted);
+    planning.plan.jobs[0].steps.truncate(1);
+    assert_eq!(drift(&planning)[0].resource.to_string(), "manifest:kuboard/served");
+}
+
+#[test]
 fn a_blocking_finding_and_an_alarm_are_degraded() {
     let inventory = manual();
     let mut facts = well(&inventory);
